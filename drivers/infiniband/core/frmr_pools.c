@@ -1,0 +1,1041 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * FRMR pools: handles of idle hardware MRs, kept for the next registration.
+ *
+ * A device has a tree of pools, one per key. A pool lends its handles to MRs
+ * and gets them back; what was idle for a whole aging period is destroyed.
+ *
+ * Locks, in the order in which they are taken:
+ *
+ *   frmr_attach_lock	ib_device::frmr_pools, against those who come from
+ *			outside of the driver
+ *   ib_frmr_pools::lock	the tree; no pool leaves it under a reader
+ *   frmr_store::lock	the handles of one pool
+ *
+ * No lock is held while the driver creates or destroys objects.
+ *
+ * Lifetime: the tree holds a reference on each of its pools. A pool leaves the
+ * tree when it has no handle and the tree's reference is the only one besides
+ * that of the aging work. When cleanup finds handles in use, the tree's
+ * reference is left to them, and the last to come back puts it. Each pool holds
+ * a reference on the pools it belongs to.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/jiffies.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+#include <linux/workqueue.h>
+#include <rdma/ib_verbs.h>
+
+#include "frmr_pools.h"
+#include "frmr_store.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/frmr.h>
+
+#define FRMR_DEFAULT_AGING_PERIOD_SECS 60
+
+/* Handles per driver call: bounds the stack and the time to notice a signal. */
+#define FRMR_BATCH 64
+
+/* Never the count of created handles. */
+#define FRMR_NOT_EMPTY U64_MAX
+
+/**
+ * struct ib_frmr_pools - the pools of one device
+ * @device: the device
+ * @ops: what its driver does for them
+ * @lock: protects @tree
+ * @tree: struct ib_frmr_pool, in the order of frmr_key_cmp()
+ * @aging: runs once a period
+ * @aging_period: in seconds
+ * @armed: @aging is on its way, or finds out itself that it must be
+ * @destroying: who is about to take handles out of a pool and destroy them
+ * @destroyed: handles destroyed so far, of all pools
+ * @users: those for whom ib_frmr_pools_cleanup() waits
+ * @unused: completed when there is none left
+ * @refs: the device, and each pool
+ * @rcu: keeps the memory for those who are about to arm @aging
+ */
+struct ib_frmr_pools {
+	struct ib_device *device;
+	const struct ib_frmr_pool_ops *ops;
+	rwlock_t lock;
+	struct rb_root tree;
+	struct delayed_work aging;
+	u32 aging_period;
+	bool armed;
+	atomic_t destroying;
+	atomic64_t destroyed;
+	refcount_t users;
+	struct completion unused;
+	refcount_t refs;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct ib_frmr_pool - all handles with one key
+ * @node: in ib_frmr_pools::tree
+ * @pools: where the pool belongs
+ * @key: what the handles have in common; never changes
+ * @store: the handles
+ * @pinned: handles to keep, idle and in use together
+ * @empty_mark: handles created by the last aging tick if the pool was empty
+ *	then, else FRMR_NOT_EMPTY; only the aging work looks at it
+ * @refs: the tree, and everybody who uses the pool for longer than he holds
+ *	ib_frmr_pools::lock or one of its handles
+ * @stats: enum ib_frmr_stat; the hits are in @store
+ * @rcu: keeps the memory for those who look at @store
+ */
+struct ib_frmr_pool {
+	struct rb_node node;
+	struct ib_frmr_pools *pools;
+	struct ib_frmr_key key;
+	struct frmr_store store;
+	u32 pinned;
+	u64 empty_mark;
+	refcount_t refs;
+	atomic64_t stats[IB_FRMR_NUM_STATS];
+	struct rcu_head rcu;
+};
+
+static DEFINE_SPINLOCK(frmr_attach_lock);
+
+/*
+ * Keys and the tree
+ */
+
+#define frmr_cmp(a, b) (((a) > (b)) - ((a) < (b)))
+
+/* Orders everything but the size. */
+static int frmr_class_cmp(const struct ib_frmr_key *a,
+			  const struct ib_frmr_key *b)
+{
+	return frmr_cmp(a->kernel_vendor_key, b->kernel_vendor_key) ?:
+	       frmr_cmp(a->vendor_key, b->vendor_key) ?:
+	       frmr_cmp(a->access_flags, b->access_flags) ?:
+	       frmr_cmp(a->ats, b->ats);
+}
+
+/* A strict total order: the sizes of one class are neighbours in the tree. */
+static int frmr_key_cmp(const struct ib_frmr_key *a,
+			const struct ib_frmr_key *b)
+{
+	return frmr_class_cmp(a, b) ?:
+	       frmr_cmp(a->num_dma_blocks, b->num_dma_blocks);
+}
+
+static struct ib_frmr_pool *frmr_node_pool(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct ib_frmr_pool, node);
+}
+
+static int frmr_node_cmp(struct rb_node *a, const struct rb_node *b)
+{
+	return frmr_key_cmp(&rb_entry(a, struct ib_frmr_pool, node)->key,
+			    &rb_entry(b, struct ib_frmr_pool, node)->key);
+}
+
+static struct ib_frmr_pool *frmr_next_pool(struct ib_frmr_pool *pool)
+{
+	return frmr_node_pool(rb_next(&pool->node));
+}
+
+/* The first pool whose key is not less than @key, or NULL. */
+static struct ib_frmr_pool *frmr_lower_bound(struct ib_frmr_pools *pools,
+					     const struct ib_frmr_key *key)
+{
+	struct rb_node *node = pools->tree.rb_node;
+	struct ib_frmr_pool *pool, *found = NULL;
+
+	while (node) {
+		pool = frmr_node_pool(node);
+		if (frmr_key_cmp(key, &pool->key) <= 0) {
+			found = pool;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+/* Whether a handle of @pool may serve @key, which is not above @pool's. */
+static bool frmr_pool_fits(const struct ib_frmr_pool *pool,
+			   const struct ib_frmr_key *key)
+{
+	return pool && !frmr_class_cmp(&pool->key, key) &&
+	       pool->key.num_dma_blocks - key->num_dma_blocks <
+	       key->num_dma_blocks;
+}
+
+/*
+ * Lifetime
+ */
+
+VISIBLE_IF_KUNIT struct ib_frmr_pools *
+frmr_pools_alloc(struct ib_device *device)
+{
+	KUNIT_STATIC_STUB_REDIRECT(frmr_pools_alloc, device);
+
+	return kzalloc(sizeof(struct ib_frmr_pools), GFP_KERNEL);
+}
+EXPORT_SYMBOL_IF_KUNIT(frmr_pools_alloc);
+
+VISIBLE_IF_KUNIT struct ib_frmr_pool *
+frmr_pool_alloc(struct ib_frmr_pools *pools, const struct ib_frmr_key *key)
+{
+	KUNIT_STATIC_STUB_REDIRECT(frmr_pool_alloc, pools, key);
+
+	return kzalloc(sizeof(struct ib_frmr_pool), GFP_KERNEL);
+}
+EXPORT_SYMBOL_IF_KUNIT(frmr_pool_alloc);
+
+static void frmr_pools_free_ref(struct ib_frmr_pools *pools)
+{
+	if (refcount_dec_and_test(&pools->refs))
+		kfree_rcu(pools, rcu);
+}
+
+static void frmr_pool_put(struct ib_frmr_pool *pool)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+
+	if (!refcount_dec_and_test(&pool->refs))
+		return;
+	frmr_store_free(&pool->store);
+	kfree_rcu(pool, rcu);
+	frmr_pools_free_ref(pools);
+}
+
+static struct ib_frmr_pool *frmr_pool_new(struct ib_frmr_pools *pools,
+					  const struct ib_frmr_key *key)
+{
+	struct ib_frmr_pool *pool = frmr_pool_alloc(pools, key);
+
+	if (!pool)
+		return NULL;
+	pool->pools = pools;
+	pool->key = *key;
+	pool->empty_mark = FRMR_NOT_EMPTY;
+	frmr_store_init(&pool->store);
+	refcount_set(&pool->refs, 1);
+	refcount_inc(&pools->refs);
+	return pool;
+}
+
+/* The pool with exactly @key, with a reference for the caller, or NULL. */
+static struct ib_frmr_pool *frmr_pool_find(struct ib_frmr_pools *pools,
+					   const struct ib_frmr_key *key)
+{
+	struct ib_frmr_pool *pool;
+
+	read_lock(&pools->lock);
+	pool = frmr_lower_bound(pools, key);
+	if (pool && !frmr_key_cmp(&pool->key, key))
+		refcount_inc(&pool->refs);
+	else
+		pool = NULL;
+	read_unlock(&pools->lock);
+	return pool;
+}
+
+/* As frmr_pool_find(), but makes the pool if need be; NULL if out of memory. */
+static struct ib_frmr_pool *frmr_pool_get(struct ib_frmr_pools *pools,
+					  const struct ib_frmr_key *key)
+{
+	struct ib_frmr_pool *pool = frmr_pool_find(pools, key);
+	struct rb_node *twin;
+
+	if (pool)
+		return pool;
+	pool = frmr_pool_new(pools, key);
+	if (!pool)
+		return NULL;
+
+	write_lock(&pools->lock);
+	twin = rb_find_add(&pool->node, &pools->tree, frmr_node_cmp);
+	if (twin)
+		refcount_inc(&frmr_node_pool(twin)->refs);
+	else
+		refcount_inc(&pool->refs);
+	write_unlock(&pools->lock);
+
+	if (twin) {
+		frmr_pool_put(pool);
+		pool = frmr_node_pool(twin);
+	}
+	return pool;
+}
+
+/*
+ * The pool after @after, or the first, with a reference for the caller. Finds
+ * its place by key: @after's pool may have left the tree.
+ */
+static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
+					    const struct ib_frmr_key *after)
+{
+	struct ib_frmr_pool *pool;
+
+	read_lock(&pools->lock);
+	if (after) {
+		pool = frmr_lower_bound(pools, after);
+		if (pool && !frmr_key_cmp(&pool->key, after))
+			pool = frmr_next_pool(pool);
+	} else {
+		pool = frmr_node_pool(rb_first(&pools->tree));
+	}
+	if (pool)
+		refcount_inc(&pool->refs);
+	read_unlock(&pools->lock);
+	return pool;
+}
+
+/* Moves the caller's reference from @pool, or none, to the pool after it. */
+static struct ib_frmr_pool *frmr_pool_step(struct ib_frmr_pools *pools,
+					   struct ib_frmr_pool *pool)
+{
+	struct ib_frmr_pool *next;
+
+	next = frmr_pool_after(pools, pool ? &pool->key : NULL);
+	if (pool)
+		frmr_pool_put(pool);
+	return next;
+}
+
+/* Pools may come and go meanwhile. A caller that leaves early puts @pool. */
+#define frmr_for_each_pool(pool, pools)				\
+	for (pool = frmr_pool_step(pools, NULL); pool;		\
+	     pool = frmr_pool_step(pools, pool))
+
+/* Takes the pool out of the tree unless it got a handle or a user meanwhile. */
+static bool frmr_pool_end(struct ib_frmr_pool *pool)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+	struct frmr_store_state state;
+	bool end;
+
+	write_lock(&pools->lock);
+	frmr_store_read(&pool->store, &state);
+	/* The tree and the caller: nobody else is about to use the pool. */
+	end = !state.reserved && refcount_read(&pool->refs) == 2;
+	if (end)
+		rb_erase(&pool->node, &pools->tree);
+	write_unlock(&pools->lock);
+	if (end)
+		frmr_pool_put(pool);
+	return end;
+}
+
+/*
+ * Destroying handles
+ */
+
+static void frmr_destroy(struct ib_frmr_pool *pool, u32 *handles, u32 count)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+
+	trace_frmr_destroy(pools->device, &pool->key, count);
+	pools->ops->destroy_frmrs(pools->device, handles, count);
+	atomic64_add(count, &pool->stats[IB_FRMR_DESTROYED]);
+	atomic64_add(count, &pools->destroyed);
+}
+
+/*
+ * Destroys up to @count idle handles, but leaves @keep in the pool. All the
+ * while @destroying tells that handles may be neither in the store nor gone.
+ */
+static u32 frmr_pool_shrink(struct ib_frmr_pool *pool, u32 count, u32 keep)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+	u32 handles[FRMR_BATCH];
+	u32 done = 0, n;
+
+	atomic_inc(&pools->destroying);
+	while (done < count) {
+		n = frmr_store_take(&pool->store, handles,
+				    min_t(u32, count - done, FRMR_BATCH), keep);
+		if (!n)
+			break;
+		frmr_destroy(pool, handles, n);
+		frmr_store_unreserve(&pool->store, n);
+		done += n;
+		cond_resched();
+	}
+	if (atomic_dec_and_test(&pools->destroying))
+		wake_up_var(&pools->destroying);
+	return done;
+}
+
+static u32 frmr_pools_reclaim(struct ib_frmr_pools *pools, u32 count)
+{
+	struct ib_frmr_pool *pool;
+	u32 done = 0, n;
+
+	frmr_for_each_pool(pool, pools) {
+		n = frmr_pool_shrink(pool, count - done,
+				     READ_ONCE(pool->pinned));
+		if (n) {
+			atomic64_add(n, &pool->stats[IB_FRMR_RECLAIMED]);
+			trace_frmr_reclaim(pools->device, &pool->key, n);
+		}
+		done += n;
+		if (done == count) {
+			frmr_pool_put(pool);
+			break;
+		}
+	}
+	return done;
+}
+
+/*
+ * Makes the device give up what nobody uses. True if it gave up anything since
+ * @destroyed was read: what others destroy counts as well, so wait for them.
+ */
+static bool frmr_pools_make_room(struct ib_frmr_pools *pools, s64 destroyed)
+{
+	frmr_pools_reclaim(pools, U32_MAX);
+	wait_var_event(&pools->destroying, !atomic_read(&pools->destroying));
+	return atomic64_read(&pools->destroyed) != destroyed;
+}
+
+/*
+ * Creating handles
+ */
+
+static int frmr_create_once(struct ib_frmr_pool *pool, u32 *handles, u32 count)
+{
+	struct ib_device *device = pool->pools->device;
+	/* The driver gets a copy: nothing may alter a key that is in the tree. */
+	struct ib_frmr_key key = pool->key;
+	int ret;
+
+	ret = pool->pools->ops->create_frmrs(device, &key, handles, count);
+	trace_frmr_create(device, &pool->key, count, ret);
+	if (ret)
+		atomic64_inc(&pool->stats[IB_FRMR_FAILURES]);
+	else
+		atomic64_add(count, &pool->stats[IB_FRMR_CREATED]);
+	return ret;
+}
+
+/* Room for the handles is reserved; it is given back on failure. */
+static int frmr_create(struct ib_frmr_pool *pool, u32 *handles, u32 count)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+	s64 destroyed = atomic64_read(&pools->destroyed);
+	int ret;
+
+	ret = frmr_create_once(pool, handles, count);
+	if (ret && ret != -EINVAL && ret != -EOPNOTSUPP &&
+	    frmr_pools_make_room(pools, destroyed))
+		ret = frmr_create_once(pool, handles, count);
+	if (ret)
+		frmr_store_unreserve(&pool->store, count);
+	return ret;
+}
+
+/* Creates idle handles until the pool has as many as are pinned. */
+static int frmr_pool_fill(struct ib_frmr_pool *pool)
+{
+	u32 handles[FRMR_BATCH];
+	int count, ret;
+
+	for (;;) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		count = frmr_store_reserve(&pool->store, FRMR_BATCH,
+					   READ_ONCE(pool->pinned));
+		if (count <= 0)
+			return count;
+		ret = frmr_create(pool, handles, count);
+		if (ret)
+			return ret;
+		frmr_store_add(&pool->store, handles, count);
+		cond_resched();
+	}
+}
+
+/*
+ * Aging
+ */
+
+static unsigned long frmr_pools_period(struct ib_frmr_pools *pools)
+{
+	u64 period = (u64)READ_ONCE(pools->aging_period) * HZ;
+
+	return min_t(u64, period, MAX_JIFFY_OFFSET);
+}
+
+/*
+ * Called after anything that gives the aging work something to do. The work
+ * clears @armed before it looks at the pools, so it sees what was there before.
+ */
+static void frmr_pools_arm(struct ib_frmr_pools *pools)
+{
+	if (!READ_ONCE(pools->armed) && !xchg(&pools->armed, true))
+		queue_delayed_work(system_unbound_wq, &pools->aging,
+				   frmr_pools_period(pools));
+}
+
+/* Whether the pool has had neither handle nor pin since the last tick. */
+static bool frmr_pool_is_idle(struct ib_frmr_pool *pool)
+{
+	u64 created = atomic64_read(&pool->stats[IB_FRMR_CREATED]);
+	struct frmr_store_state state;
+	bool empty;
+
+	frmr_store_read(&pool->store, &state);
+	empty = !state.reserved && !READ_ONCE(pool->pinned);
+	if (empty && pool->empty_mark == created)
+		return true;
+	pool->empty_mark = empty ? created : FRMR_NOT_EMPTY;
+	return false;
+}
+
+static bool frmr_pool_ages(struct ib_frmr_pool *pool)
+{
+	u32 pinned = READ_ONCE(pool->pinned);
+	struct frmr_store_state state;
+	u32 total;
+
+	frmr_store_read(&pool->store, &state);
+	total = state.idle + state.in_use;
+	return !state.reserved || total < pinned ||
+	       (state.idle && total > pinned);
+}
+
+/* Returns whether the next tick has something to do for the pool. */
+static bool frmr_pool_tick(struct ib_frmr_pool *pool)
+{
+	u32 unneeded = frmr_store_mark(&pool->store);
+	u32 n;
+
+	n = frmr_pool_shrink(pool, unneeded, READ_ONCE(pool->pinned));
+	if (n) {
+		atomic64_add(n, &pool->stats[IB_FRMR_AGED]);
+		trace_frmr_age(pool->pools->device, &pool->key, n);
+	}
+	/* Handles may have been dropped. What fails now is tried next time. */
+	frmr_pool_fill(pool);
+	if (frmr_pool_is_idle(pool) && frmr_pool_end(pool))
+		return false;
+	return frmr_pool_ages(pool);
+}
+
+VISIBLE_IF_KUNIT void frmr_pools_age(struct ib_frmr_pools *pools)
+{
+	struct ib_frmr_pool *pool;
+	bool again = false;
+
+	WRITE_ONCE(pools->armed, false);
+	frmr_for_each_pool(pool, pools)
+		again |= frmr_pool_tick(pool);
+	if (again)
+		frmr_pools_arm(pools);
+}
+EXPORT_SYMBOL_IF_KUNIT(frmr_pools_age);
+
+static void frmr_aging_work(struct work_struct *work)
+{
+	frmr_pools_age(container_of(to_delayed_work(work),
+				    struct ib_frmr_pools, aging));
+}
+
+/*
+ * For drivers
+ */
+
+/**
+ * ib_frmr_pools_init - give a device pools
+ * @device: the device; its driver pops nothing before this returns 0
+ * @pool_ops: what the driver does for the pools
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -EINVAL if an operation is missing; -EEXIST if the device has
+ * pools already; -ENOMEM.
+ */
+int ib_frmr_pools_init(struct ib_device *device,
+		       const struct ib_frmr_pool_ops *pool_ops)
+{
+	struct ib_frmr_pools *pools;
+	bool taken;
+
+	if (!pool_ops->create_frmrs || !pool_ops->destroy_frmrs)
+		return -EINVAL;
+
+	pools = frmr_pools_alloc(device);
+	if (!pools)
+		return -ENOMEM;
+	pools->device = device;
+	pools->ops = pool_ops;
+	pools->tree = RB_ROOT;
+	rwlock_init(&pools->lock);
+	INIT_DELAYED_WORK(&pools->aging, frmr_aging_work);
+	pools->aging_period = FRMR_DEFAULT_AGING_PERIOD_SECS;
+	refcount_set(&pools->users, 1);
+	init_completion(&pools->unused);
+	refcount_set(&pools->refs, 1);
+
+	spin_lock(&frmr_attach_lock);
+	taken = device->frmr_pools;
+	if (!taken)
+		device->frmr_pools = pools;
+	spin_unlock(&frmr_attach_lock);
+
+	if (taken) {
+		kfree(pools);
+		return -EEXIST;
+	}
+	return 0;
+}
+EXPORT_SYMBOL(ib_frmr_pools_init);
+
+/* Takes the pool's idle handles; those in use keep the pool and its memory. */
+static void frmr_pool_close(struct ib_frmr_pool *pool)
+{
+	const struct ib_frmr_key *key = &pool->key;
+	u32 in_use;
+
+	refcount_inc(&pool->refs);
+	in_use = frmr_store_close(&pool->store);
+	frmr_pool_shrink(pool, U32_MAX, 0);
+	if (!in_use)
+		frmr_pool_put(pool); /* the tree's; else the last handle's */
+	else
+		dev_warn(&pool->pools->device->dev,
+			 "FRMR pool %llx:%zx:%x:%x[%llx] still has %u handles in use\n",
+			 key->vendor_key, key->num_dma_blocks,
+			 key->access_flags, key->ats, key->kernel_vendor_key,
+			 in_use);
+	frmr_pool_put(pool);
+}
+
+/**
+ * ib_frmr_pools_cleanup - take a device's pools away
+ * @device: the device; nothing happens if it has none
+ *
+ * The driver has returned or dropped each handle and pops no more. Handles that
+ * are still in use are a leak of the driver's: each pool that misses some is
+ * named in the log. If they are pushed later after all, the object is destroyed
+ * at once; for that, the operations must still work.
+ *
+ * Context: process context, may sleep. Waits for requests from user space that
+ * use the pools, and for the aging work.
+ */
+void ib_frmr_pools_cleanup(struct ib_device *device)
+{
+	struct ib_frmr_pools *pools;
+	struct ib_frmr_pool *pool;
+	struct rb_node *node;
+
+	might_sleep();
+
+	spin_lock(&frmr_attach_lock);
+	pools = device->frmr_pools;
+	device->frmr_pools = NULL;
+	spin_unlock(&frmr_attach_lock);
+	if (!pools)
+		return;
+
+	ib_frmr_pools_put(pools);
+	wait_for_completion(&pools->unused);
+	disable_delayed_work_sync(&pools->aging);
+
+	/* Nobody is left who would walk the tree. */
+	while ((node = rb_first(&pools->tree))) {
+		pool = frmr_node_pool(node);
+		rb_erase(node, &pools->tree);
+		frmr_pool_close(pool);
+	}
+	frmr_pools_free_ref(pools);
+}
+EXPORT_SYMBOL(ib_frmr_pools_cleanup);
+
+/*
+ * The fullest use of what is idle: the smallest of the fitting pools that has
+ * a handle. If none has, *@miss is the smallest of them, with a reference.
+ */
+static struct ib_frmr_pool *frmr_pop_idle(struct ib_frmr_pools *pools,
+					  const struct ib_frmr_key *key,
+					  u32 *handle,
+					  struct ib_frmr_pool **miss)
+{
+	struct ib_frmr_pool *pool, *first;
+
+	read_lock(&pools->lock);
+	first = frmr_lower_bound(pools, key);
+	for (pool = first; frmr_pool_fits(pool, key);
+	     pool = frmr_next_pool(pool)) {
+		if (frmr_store_pop(&pool->store, handle))
+			goto out;
+	}
+	pool = NULL;
+	if (frmr_pool_fits(first, key)) {
+		refcount_inc(&first->refs);
+		*miss = first;
+	}
+out:
+	read_unlock(&pools->lock);
+	return pool;
+}
+
+/* A handle of a new object; the caller's reference on @pool is put. */
+static int frmr_pop_new(struct ib_frmr_pool *pool, u32 *handle)
+{
+	int ret;
+
+	atomic64_inc(&pool->stats[IB_FRMR_MISSES]);
+	ret = frmr_store_reserve(&pool->store, 1, U32_MAX);
+	if (ret > 0)
+		ret = frmr_create(pool, handle, 1);
+	if (!ret)
+		frmr_store_lend(&pool->store);
+	else
+		frmr_pools_arm(pool->pools); /* an unused pool must end */
+	frmr_pool_put(pool);
+	return ret;
+}
+
+/**
+ * ib_frmr_pool_pop - get an object for an MR
+ * @device: the device
+ * @mr: the MR; the driver has filled in mr->frmr.key
+ *
+ * Takes an idle object that fits, else has the driver create one. On success
+ * mr->frmr.handle and mr->frmr.pool are set. mr->frmr.key stays as it is: the
+ * object may be larger, by less than a factor of two.
+ *
+ * Context: process context, may sleep; called with no lock that the driver's
+ * create_frmrs or destroy_frmrs takes.
+ * Return: 0; -EINVAL if the key has no DMA blocks, the device has no pools or
+ * the MR has an object already; -ENOMEM; or what the driver's create_frmrs
+ * returned. On failure @mr is unchanged.
+ */
+int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
+{
+	struct ib_frmr_pools *pools = READ_ONCE(device->frmr_pools);
+	const struct ib_frmr_key *key = &mr->frmr.key;
+	struct ib_frmr_pool *pool, *miss = NULL;
+	u32 handle;
+	int ret;
+
+	might_sleep();
+	if (WARN_ON_ONCE(!pools || mr->frmr.pool))
+		return -EINVAL;
+	if (!key->num_dma_blocks)
+		return -EINVAL;
+
+	pool = frmr_pop_idle(pools, key, &handle, &miss);
+	if (!pool) {
+		pool = miss ?: frmr_pool_get(pools, key);
+		if (!pool)
+			return -ENOMEM;
+		ret = frmr_pop_new(pool, &handle);
+		if (ret)
+			return ret;
+	}
+	/* From here on the handle keeps the pool. */
+	mr->frmr.pool = pool;
+	mr->frmr.handle = handle;
+	trace_frmr_pop(device, &pool->key, handle, !miss);
+	return 0;
+}
+EXPORT_SYMBOL(ib_frmr_pool_pop);
+
+/* The handle is not in use any more, and not idle either. */
+static void frmr_pool_forget(struct ib_frmr_pool *pool)
+{
+	if (frmr_store_drop(&pool->store))
+		frmr_pool_put(pool);
+}
+
+/**
+ * ib_frmr_pool_push - return the object of an MR
+ * @device: the device
+ * @mr: the MR; see the contract above on what its object must be like
+ *
+ * Can't fail, and needs no memory. Does nothing but warn if @mr has no object.
+ *
+ * Context: process context. Sleeps only if the pools have been cleaned up
+ * meanwhile, as the object is destroyed then.
+ */
+void ib_frmr_pool_push(struct ib_device *device, struct ib_mr *mr)
+{
+	struct ib_frmr_pool *pool = mr->frmr.pool;
+	u32 handle = mr->frmr.handle;
+
+	might_sleep();
+	if (WARN_ON_ONCE(!pool || pool->pools->device != device))
+		return;
+	mr->frmr.pool = NULL;
+	trace_frmr_push(device, &pool->key, handle);
+
+	/* Once the handle is in, only RCU keeps what is touched here. */
+	rcu_read_lock();
+	if (frmr_store_push(&pool->store, handle)) {
+		frmr_pools_arm(pool->pools);
+		rcu_read_unlock();
+		return;
+	}
+	rcu_read_unlock();
+
+	frmr_destroy(pool, &handle, 1);
+	frmr_pool_forget(pool);
+}
+EXPORT_SYMBOL(ib_frmr_pool_push);
+
+/**
+ * ib_frmr_pool_drop - keep the object of an MR from ever coming back
+ * @mr: the MR
+ *
+ * The driver destroys the object itself, or has to give it up for lost. Does
+ * nothing but warn if @mr has no object.
+ *
+ * Context: process context, does not sleep.
+ */
+void ib_frmr_pool_drop(struct ib_mr *mr)
+{
+	struct ib_frmr_pool *pool = mr->frmr.pool;
+
+	if (WARN_ON_ONCE(!pool))
+		return;
+	mr->frmr.pool = NULL;
+	atomic64_inc(&pool->stats[IB_FRMR_DROPPED]);
+
+	rcu_read_lock();
+	/* A pinned pool is filled up again, an empty one ends. */
+	frmr_pool_forget(pool);
+	frmr_pools_arm(pool->pools);
+	rcu_read_unlock();
+}
+EXPORT_SYMBOL(ib_frmr_pool_drop);
+
+/**
+ * ib_frmr_pools_reclaim - give idle objects back to the hardware
+ * @device: the device; nothing happens if it has no pools
+ * @count: the most to give back
+ *
+ * For a driver that creates objects of its own and has none left. Objects that
+ * users have pinned stay.
+ *
+ * Context: process context, may sleep; called with no lock that the driver's
+ * destroy_frmrs takes.
+ * Return: how many objects were destroyed.
+ */
+u32 ib_frmr_pools_reclaim(struct ib_device *device, u32 count)
+{
+	struct ib_frmr_pools *pools;
+	u32 done;
+
+	might_sleep();
+	pools = ib_frmr_pools_get(device);
+	if (!pools)
+		return 0;
+	done = frmr_pools_reclaim(pools, count);
+	ib_frmr_pools_put(pools);
+	return done;
+}
+EXPORT_SYMBOL(ib_frmr_pools_reclaim);
+
+/*
+ * For the rest of ib_core
+ */
+
+/**
+ * ib_frmr_pools_get - use the pools of a device from outside of its driver
+ * @device: the device
+ *
+ * Return: the pools, which stay until ib_frmr_pools_put(), or NULL.
+ */
+struct ib_frmr_pools *ib_frmr_pools_get(struct ib_device *device)
+{
+	struct ib_frmr_pools *pools;
+
+	spin_lock(&frmr_attach_lock);
+	pools = device->frmr_pools;
+	if (pools)
+		refcount_inc(&pools->users);
+	spin_unlock(&frmr_attach_lock);
+	return pools;
+}
+EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_get);
+
+/**
+ * ib_frmr_pools_put - the counterpart of ib_frmr_pools_get()
+ * @pools: the pools
+ */
+void ib_frmr_pools_put(struct ib_frmr_pools *pools)
+{
+	if (refcount_dec_and_test(&pools->users))
+		complete(&pools->unused);
+}
+EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_put);
+
+static void frmr_pool_read(struct ib_frmr_pool *pool,
+			   struct ib_frmr_pool_info *info)
+{
+	struct frmr_store_state state;
+	int i;
+
+	frmr_store_read(&pool->store, &state);
+	info->key = pool->key;
+	info->idle = state.idle;
+	info->in_use = state.in_use;
+	info->max_in_use = state.max_in_use;
+	info->pinned = READ_ONCE(pool->pinned);
+	for (i = 0; i < IB_FRMR_NUM_STATS; i++)
+		info->stats[i] = atomic64_read(&pool->stats[i]);
+	info->stats[IB_FRMR_HITS] = state.hits;
+}
+
+/**
+ * ib_frmr_pools_next_info - look at one pool after the other
+ * @pools: the pools
+ * @after: key of the last pool seen, or NULL for the first pool
+ * @info: out: the pool
+ *
+ * A walk sees each pool that exists throughout once, and no pool twice, while
+ * other pools come and go.
+ *
+ * Return: true, or false if there is no further pool.
+ */
+bool ib_frmr_pools_next_info(struct ib_frmr_pools *pools,
+			     const struct ib_frmr_key *after,
+			     struct ib_frmr_pool_info *info)
+{
+	struct ib_frmr_pool *pool = frmr_pool_after(pools, after);
+
+	if (!pool)
+		return false;
+	frmr_pool_read(pool, info);
+	frmr_pool_put(pool);
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_next_info);
+
+/**
+ * ib_frmr_pools_aging_period - how long an idle handle is kept
+ * @pools: the pools
+ *
+ * Return: the aging period in seconds.
+ */
+u32 ib_frmr_pools_aging_period(struct ib_frmr_pools *pools)
+{
+	return READ_ONCE(pools->aging_period);
+}
+EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_aging_period);
+
+/* The key with which the driver would pop for what the user asks for. */
+static int frmr_build_key(struct ib_frmr_pools *pools,
+			  const struct ib_frmr_key *in,
+			  struct ib_frmr_key *out)
+{
+	int ret;
+
+	if (!in->num_dma_blocks || in->kernel_vendor_key)
+		return -EINVAL;
+	ret = ib_check_mr_access(pools->device, in->access_flags);
+	if (ret)
+		return ret;
+	*out = *in;
+	if (pools->ops->build_key)
+		ret = pools->ops->build_key(pools->device, in, out);
+	if (ret)
+		return ret;
+	return out->num_dma_blocks && !out->kernel_vendor_key ? 0 : -EINVAL;
+}
+
+static int frmr_set_pinned(struct ib_frmr_pools *pools,
+			   const struct ib_frmr_key *key, u32 count)
+{
+	struct ib_frmr_pool *pool;
+	u32 old;
+	int ret;
+
+	pool = count ? frmr_pool_get(pools, key) : frmr_pool_find(pools, key);
+	if (!pool)
+		return count ? -ENOMEM : -ENOENT;
+
+	old = xchg(&pool->pinned, count);
+	ret = frmr_pool_fill(pool);
+	if (ret)
+		/* Unless somebody else has set it meanwhile. */
+		cmpxchg(&pool->pinned, count, old);
+	frmr_pools_arm(pools);
+	frmr_pool_put(pool);
+	return ret;
+}
+
+/**
+ * ib_frmr_pools_set_pinned - have a pool keep a number of handles
+ * @device: the device
+ * @key: the key as the user knows it
+ * @count: handles to keep, idle and in use together; 0 to keep none
+ *
+ * Fills the pool before it returns. If that fails, or a fatal signal ends it,
+ * the number is what it was before; handles created by then stay and age.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -EOPNOTSUPP if the device has no pools; -EINVAL or -EOPNOTSUPP if
+ * no MR of a user can have that key; -EINVAL if the device can't hold @count
+ * MRs; -ENOENT if @count is 0 and there is no such pool; -EINTR; -ENOMEM; or
+ * what the driver's build_key or create_frmrs returned.
+ */
+int ib_frmr_pools_set_pinned(struct ib_device *device, struct ib_frmr_key *key,
+			     u32 count)
+{
+	struct ib_frmr_pools *pools;
+	struct ib_frmr_key driver_key;
+	int ret;
+
+	might_sleep();
+	pools = ib_frmr_pools_get(device);
+	if (!pools)
+		return -EOPNOTSUPP;
+
+	ret = frmr_build_key(pools, key, &driver_key);
+	if (!ret && count > device->attrs.max_mr)
+		ret = -EINVAL;
+	if (!ret)
+		ret = frmr_set_pinned(pools, &driver_key, count);
+	ib_frmr_pools_put(pools);
+	return ret;
+}
+EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_set_pinned);
+
+/**
+ * ib_frmr_pools_set_aging_period - choose how long idle handles are kept
+ * @device: the device
+ * @seconds: the period; a handle that is not needed is destroyed after one to
+ *	two of them
+ *
+ * The period that is under way starts anew.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -EINVAL if @seconds is 0; -EOPNOTSUPP if the device has no pools.
+ */
+int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds)
+{
+	struct ib_frmr_pools *pools;
+
+	might_sleep();
+	if (!seconds)
+		return -EINVAL;
+	pools = ib_frmr_pools_get(device);
+	if (!pools)
+		return -EOPNOTSUPP;
+	WRITE_ONCE(pools->aging_period, seconds);
+	if (READ_ONCE(pools->armed))
+		mod_delayed_work(system_unbound_wq, &pools->aging,
+				 frmr_pools_period(pools));
+	ib_frmr_pools_put(pools);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_set_aging_period);

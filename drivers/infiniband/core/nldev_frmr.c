@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * RDMA device netlink: the FRMR pools.
+ */
+#include <net/netlink.h>
+#include <rdma/ib_verbs.h>
+#include <rdma/rdma_netlink.h>
+#include <rdma/restrack.h>
+
+#include "core_priv.h"
+#include "frmr_pools.h"
+#include "nldev.h"
+
+/* What a dump remembers from one message to the next. */
+struct frmr_dump_ctx {
+	struct ib_frmr_key last;
+	bool started;
+};
+
+static int fill_key(struct sk_buff *msg, const struct ib_frmr_key *key)
+{
+	struct nlattr *nest;
+
+	nest = nla_nest_start_noflag(msg, RDMA_NLDEV_ATTR_FRMR_POOL_KEY);
+	if (!nest)
+		return -EMSGSIZE;
+	if (nla_put_u8(msg, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS, key->ats) ||
+	    nla_put_u32(msg, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ACCESS_FLAGS,
+			key->access_flags) ||
+	    nla_put_u64_64bit(msg, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_VENDOR_KEY,
+			      key->vendor_key, RDMA_NLDEV_ATTR_PAD) ||
+	    nla_put_u64_64bit(msg, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS,
+			      key->num_dma_blocks, RDMA_NLDEV_ATTR_PAD))
+		return -EMSGSIZE;
+	if (key->kernel_vendor_key &&
+	    nla_put_u64_64bit(msg,
+			      RDMA_NLDEV_ATTR_FRMR_POOL_KEY_KERNEL_VENDOR_KEY,
+			      key->kernel_vendor_key, RDMA_NLDEV_ATTR_PAD))
+		return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+/* Numbers without an attribute of their own: tools print them by name. */
+static int fill_stats(struct sk_buff *msg, const struct ib_frmr_pool_info *info)
+{
+	static const char * const names[IB_FRMR_NUM_STATS] = {
+		[IB_FRMR_HITS] = "hits",
+		[IB_FRMR_MISSES] = "misses",
+		[IB_FRMR_CREATED] = "created",
+		[IB_FRMR_DESTROYED] = "destroyed",
+		[IB_FRMR_AGED] = "aged",
+		[IB_FRMR_RECLAIMED] = "reclaimed",
+		[IB_FRMR_DROPPED] = "dropped",
+		[IB_FRMR_FAILURES] = "failures",
+	};
+	struct nlattr *nest;
+	int i;
+
+	nest = nla_nest_start_noflag(msg, RDMA_NLDEV_ATTR_DRIVER);
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; i < IB_FRMR_NUM_STATS; i++)
+		if (rdma_nl_put_driver_u64(msg, names[i], info->stats[i]))
+			return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+/* Adds one pool, or leaves the message as it was. */
+static int fill_pool(struct sk_buff *msg, const struct ib_frmr_pool_info *info)
+{
+	struct nlattr *nest;
+
+	nest = nla_nest_start_noflag(msg, RDMA_NLDEV_ATTR_FRMR_POOL_ENTRY);
+	if (!nest)
+		return -EMSGSIZE;
+	if (fill_key(msg, &info->key) ||
+	    nla_put_u32(msg, RDMA_NLDEV_ATTR_FRMR_POOL_QUEUE_HANDLES,
+			info->idle) ||
+	    nla_put_u64_64bit(msg, RDMA_NLDEV_ATTR_FRMR_POOL_MAX_IN_USE,
+			      info->max_in_use, RDMA_NLDEV_ATTR_PAD) ||
+	    nla_put_u64_64bit(msg, RDMA_NLDEV_ATTR_FRMR_POOL_IN_USE,
+			      info->in_use, RDMA_NLDEV_ATTR_PAD) ||
+	    nla_put_u32(msg, RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES,
+			info->pinned) ||
+	    fill_stats(msg, info)) {
+		nla_nest_cancel(msg, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+/* Adds the next pools; returns how many, or -EMSGSIZE if not one fits. */
+static int fill_pools(struct sk_buff *msg, struct ib_frmr_pools *pools,
+		      struct frmr_dump_ctx *ctx, bool kernel_pools)
+{
+	struct ib_frmr_pool_info info;
+	int added = 0;
+
+	while (ib_frmr_pools_next_info(pools, ctx->started ? &ctx->last : NULL,
+				       &info)) {
+		if (kernel_pools || !info.key.kernel_vendor_key) {
+			if (fill_pool(msg, &info))
+				return added ?: -EMSGSIZE;
+			added++;
+		}
+		ctx->last = info.key;
+		ctx->started = true;
+	}
+	return added;
+}
+
+/*
+ * One message of a dump: the device, the aging period, and pools. Returns its
+ * length, 0 if there is no pool left to show, or -EMSGSIZE if not one fits.
+ */
+static int fill_message(struct sk_buff *skb, struct netlink_callback *cb,
+			struct ib_device *device, struct ib_frmr_pools *pools,
+			bool kernel_pools)
+{
+	struct nlattr *table = NULL;
+	struct nlmsghdr *nlh;
+	int ret = -EMSGSIZE;
+
+	nlh = nlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			RDMA_NL_GET_TYPE(RDMA_NL_NLDEV,
+					 RDMA_NLDEV_CMD_FRMR_POOLS_GET),
+			0, NLM_F_MULTI);
+	if (!nlh)
+		return -EMSGSIZE;
+	if (!fill_nldev_handle(skb, device) &&
+	    !nla_put_u32(skb, RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD,
+			 ib_frmr_pools_aging_period(pools)))
+		table = nla_nest_start_noflag(skb, RDMA_NLDEV_ATTR_FRMR_POOLS);
+	if (table)
+		ret = fill_pools(skb, pools, (struct frmr_dump_ctx *)cb->ctx,
+				 kernel_pools);
+	if (ret <= 0) {
+		nlmsg_cancel(skb, nlh);
+		return ret;
+	}
+	nla_nest_end(skb, table);
+	nlmsg_end(skb, nlh);
+	return skb->len;
+}
+
+/*
+ * Parses a request and finds the device that it is about. On success the caller
+ * puts *@device and frees *@tb, a table too large for the stack.
+ */
+static int parse_request(struct net *net, const struct nlmsghdr *nlh,
+			 struct nlattr ***tb, struct ib_device **device,
+			 struct netlink_ext_ack *extack)
+{
+	int ret;
+
+	*tb = kcalloc(RDMA_NLDEV_ATTR_MAX, sizeof(**tb), GFP_KERNEL);
+	if (!*tb)
+		return -ENOMEM;
+	ret = __nlmsg_parse(nlh, 0, *tb, RDMA_NLDEV_ATTR_MAX - 1, nldev_policy,
+			    NL_VALIDATE_LIBERAL, extack);
+	if (ret)
+		goto err;
+
+	ret = -EINVAL;
+	if (!(*tb)[RDMA_NLDEV_ATTR_DEV_INDEX]) {
+		NL_SET_ERR_MSG(extack, "The device index is missing");
+		goto err;
+	}
+	*device = ib_device_get_by_index(net,
+			nla_get_u32((*tb)[RDMA_NLDEV_ATTR_DEV_INDEX]));
+	if (!*device) {
+		NL_SET_ERR_MSG(extack, "There is no device with this index");
+		goto err;
+	}
+	return 0;
+
+err:
+	kfree(*tb);
+	return ret;
+}
+
+/**
+ * nldev_frmr_pools_get_dumpit - show the pools of a device
+ * @skb: the message to fill
+ * @cb: the request and the state of the dump
+ *
+ * The kernel's own pools are shown only to those who ask for driver details.
+ */
+int nldev_frmr_pools_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb)
+{
+	struct ib_frmr_pools *pools;
+	struct ib_device *device;
+	bool kernel_pools = false;
+	struct nlattr **tb;
+	int ret;
+
+	NL_ASSERT_DUMP_CTX_FITS(struct frmr_dump_ctx);
+
+	ret = parse_request(sock_net(skb->sk), cb->nlh, &tb, &device,
+			    cb->extack);
+	if (ret)
+		return ret;
+	if (tb[RDMA_NLDEV_ATTR_DRIVER_DETAILS])
+		kernel_pools = nla_get_u8(tb[RDMA_NLDEV_ATTR_DRIVER_DETAILS]);
+
+	/* A device without pools is no error: tools ask each device. */
+	pools = ib_frmr_pools_get(device);
+	if (pools) {
+		ret = fill_message(skb, cb, device, pools, kernel_pools);
+		ib_frmr_pools_put(pools);
+	}
+	ib_device_put(device);
+	kfree(tb);
+	return ret;
+}
+
+static int parse_key(const struct nlattr *nest, struct ib_frmr_key *key,
+		     struct netlink_ext_ack *extack)
+{
+	struct nlattr **tb, *attr;
+	int ret;
+
+	tb = kcalloc(RDMA_NLDEV_ATTR_MAX, sizeof(*tb), GFP_KERNEL);
+	if (!tb)
+		return -ENOMEM;
+	ret = nla_parse_nested(tb, RDMA_NLDEV_ATTR_MAX - 1, nest, nldev_policy,
+			       extack);
+	if (ret)
+		goto out;
+
+	ret = -EINVAL;
+	*key = (struct ib_frmr_key) {};
+	attr = tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_KERNEL_VENDOR_KEY];
+	if (attr) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "Pools with a kernel vendor key are the kernel's own");
+		goto out;
+	}
+	attr = tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS];
+	if (!attr || !nla_get_u64(attr) || nla_get_u64(attr) > SIZE_MAX) {
+		NL_SET_ERR_MSG_ATTR(extack, attr ?: nest,
+				    "The key needs a number of DMA blocks, 1 or more");
+		goto out;
+	}
+	key->num_dma_blocks = nla_get_u64(attr);
+	attr = tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS];
+	if (attr && nla_get_u8(attr) > 1) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "ATS is either 0 or 1");
+		goto out;
+	}
+	key->ats = attr && nla_get_u8(attr);
+	attr = tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_VENDOR_KEY];
+	if (attr)
+		key->vendor_key = nla_get_u64(attr);
+	attr = tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ACCESS_FLAGS];
+	if (attr)
+		key->access_flags = nla_get_u32(attr);
+	ret = 0;
+out:
+	kfree(tb);
+	return ret;
+}
+
+static int set_pinned(struct ib_device *device, struct nlattr **tb,
+		      struct netlink_ext_ack *extack)
+{
+	struct nlattr *nest = tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY];
+	struct ib_frmr_key key;
+	u32 count;
+	int ret;
+
+	if (!nest) {
+		NL_SET_ERR_MSG(extack, "Pinned handles need the key of a pool");
+		return -EINVAL;
+	}
+	ret = parse_key(nest, &key, extack);
+	if (ret)
+		return ret;
+	ret = ib_check_mr_access(device, key.access_flags);
+	if (ret) {
+		NL_SET_ERR_MSG_ATTR(extack, nest,
+				    "No MR of this device can have these access flags");
+		return ret;
+	}
+	count = nla_get_u32(tb[RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES]);
+	if (count > device->attrs.max_mr) {
+		NL_SET_ERR_MSG_FMT(extack, "The device holds %d MRs at most",
+				   device->attrs.max_mr);
+		return -EINVAL;
+	}
+
+	ret = ib_frmr_pools_set_pinned(device, &key, count);
+	if (ret == -ENOENT)
+		NL_SET_ERR_MSG_ATTR(extack, nest, "There is no such pool");
+	else if (ret == -EINVAL || ret == -EOPNOTSUPP)
+		NL_SET_ERR_MSG_ATTR(extack, nest,
+				    "No MR of this device can have this key");
+	else if (ret)
+		NL_SET_ERR_MSG(extack,
+			       "The device did not create as many handles");
+	return ret;
+}
+
+static int set_aging_period(struct ib_device *device, const struct nlattr *attr,
+			    struct netlink_ext_ack *extack)
+{
+	int ret = ib_frmr_pools_set_aging_period(device, nla_get_u32(attr));
+
+	if (ret)
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "The aging period is 1 second or more");
+	return ret;
+}
+
+static int set_pools(struct ib_device *device, struct nlattr **tb,
+		     struct netlink_ext_ack *extack)
+{
+	struct nlattr *period = tb[RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD];
+	struct nlattr *pinned = tb[RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES];
+
+	if (!period == !pinned) {
+		NL_SET_ERR_MSG(extack,
+			       "Set either an aging period or pinned handles");
+		return -EINVAL;
+	}
+	if (!READ_ONCE(device->frmr_pools)) {
+		NL_SET_ERR_MSG(extack, "The device has no FRMR pools");
+		return -EOPNOTSUPP;
+	}
+	return period ? set_aging_period(device, period, extack) :
+			set_pinned(device, tb, extack);
+}
+
+/**
+ * nldev_frmr_pools_set_doit - steer the pools of a device
+ * @skb: the request
+ * @nlh: its header
+ * @extack: out: what is wrong with it
+ *
+ * Sets the aging period, or the number of handles that a pool keeps.
+ */
+int nldev_frmr_pools_set_doit(struct sk_buff *skb, struct nlmsghdr *nlh,
+			      struct netlink_ext_ack *extack)
+{
+	struct ib_device *device;
+	struct nlattr **tb;
+	int ret;
+
+	ret = parse_request(sock_net(skb->sk), nlh, &tb, &device, extack);
+	if (ret)
+		return ret;
+	ret = set_pools(device, tb, extack);
+	ib_device_put(device);
+	kfree(tb);
+	return ret;
+}

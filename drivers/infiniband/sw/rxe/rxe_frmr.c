@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * MRs of Soft-RoCE on the FRMR pools of ib_core.
+ *
+ * What an adapter has in hardware is here an index in the MR pool, which is the
+ * upper part of lkey and rkey, and a page table. Both are kept for the next MR.
+ * The rest of an MR, struct rxe_mr with its reference count, is new each time:
+ * whoever still looks at a deregistered MR holds a reference on that one, and
+ * deregistration waits for him before the index and the table change hands.
+ */
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <rdma/frmr_pools.h>
+
+#include "rxe.h"
+#include "rxe_loc.h"
+#include "rxe_frmr.h"
+
+/* The page table is indexed by int, and its size a power of two. */
+#define RXE_FRMR_MAX_PAGES (1U << 30)
+
+/*
+ * ib_alloc_mr() MRs keep to themselves: their owner picks the low byte of the
+ * rkey, so one that a user had before would not be safe from reuse.
+ */
+#define RXE_FRMR_KERNEL 1
+
+/**
+ * struct rxe_frmr - what is kept of an MR for the next one
+ * @num_pages: entries of @pages
+ * @variant: low byte of lkey and rkey, as last used
+ * @pages: the page table; all zero while the object is idle
+ */
+struct rxe_frmr {
+	u32 num_pages;
+	u8 variant;
+	struct rxe_mr_page *pages;
+};
+
+static void rxe_frmr_destroy_one(struct rxe_dev *rxe, u32 index)
+{
+	struct rxe_frmr *frmr = xa_erase(&rxe->frmrs, index);
+
+	rxe_pool_release(&rxe->mr_pool, index);
+	kvfree(frmr->pages);
+	kfree(frmr);
+}
+
+static int rxe_frmr_create_one(struct rxe_dev *rxe, u32 num_pages, u32 *index)
+{
+	struct rxe_frmr *frmr;
+	int err = -ENOMEM;
+
+	frmr = kmalloc(sizeof(*frmr), GFP_KERNEL);
+	if (!frmr)
+		return err;
+	frmr->num_pages = num_pages;
+	frmr->variant = rxe_get_next_key(-1);
+	frmr->pages = kvcalloc(num_pages, sizeof(*frmr->pages),
+			       GFP_KERNEL | __GFP_NOWARN);
+	if (!frmr->pages)
+		goto err_frmr;
+	err = rxe_pool_reserve(&rxe->mr_pool, index);
+	if (err)
+		goto err_pages;
+	err = xa_insert(&rxe->frmrs, *index, frmr, GFP_KERNEL);
+	if (err)
+		goto err_index;
+	return 0;
+
+err_index:
+	rxe_pool_release(&rxe->mr_pool, *index);
+err_pages:
+	kvfree(frmr->pages);
+err_frmr:
+	kfree(frmr);
+	return err;
+}
+
+static void rxe_frmr_destroy(struct ib_device *device, u32 *handles, u32 count)
+{
+	while (count--)
+		rxe_frmr_destroy_one(to_rdev(device), *handles++);
+}
+
+static int rxe_frmr_create(struct ib_device *device, struct ib_frmr_key *key,
+			   u32 *handles, u32 count)
+{
+	u32 i;
+	int err;
+
+	if (key->num_dma_blocks > RXE_FRMR_MAX_PAGES)
+		return -EINVAL;
+	for (i = 0; i < count; i++) {
+		err = rxe_frmr_create_one(to_rdev(device), key->num_dma_blocks,
+					  &handles[i]);
+		if (err) {
+			rxe_frmr_destroy(device, handles, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* Only the size of the page table cannot be changed. */
+static void rxe_frmr_fill_key(struct ib_frmr_key *key, size_t num_pages,
+			      bool kernel)
+{
+	*key = (struct ib_frmr_key) {
+		.num_dma_blocks = roundup_pow_of_two(max(num_pages, 1)),
+		.kernel_vendor_key = kernel ? RXE_FRMR_KERNEL : 0,
+	};
+}
+
+static int rxe_frmr_build_key(struct ib_device *device,
+			      const struct ib_frmr_key *in,
+			      struct ib_frmr_key *out)
+{
+	if (in->vendor_key || in->num_dma_blocks > RXE_FRMR_MAX_PAGES)
+		return -EINVAL;
+	if (in->ats || in->access_flags & ~RXE_ACCESS_SUPPORTED_MR)
+		return -EOPNOTSUPP;
+	rxe_frmr_fill_key(out, in->num_dma_blocks, false);
+	return 0;
+}
+
+static const struct ib_frmr_pool_ops rxe_frmr_ops = {
+	.create_frmrs = rxe_frmr_create,
+	.destroy_frmrs = rxe_frmr_destroy,
+	.build_key = rxe_frmr_build_key,
+};
+
+/**
+ * rxe_frmr_init - give a device FRMR pools, before it is registered
+ * @rxe: the device
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_frmr_init(struct rxe_dev *rxe)
+{
+	xa_init(&rxe->frmrs);
+	return ib_frmr_pools_init(&rxe->ib_dev, &rxe_frmr_ops);
+}
+
+/**
+ * rxe_frmr_cleanup - take the pools away; no MR is left
+ * @rxe: the device; nothing happens if rxe_frmr_init() was not called
+ */
+void rxe_frmr_cleanup(struct rxe_dev *rxe)
+{
+	struct rxe_frmr *frmr;
+	unsigned long index;
+
+	ib_frmr_pools_cleanup(&rxe->ib_dev);
+
+	/* What is left was dropped, see rxe_frmr_detach(). */
+	xa_for_each(&rxe->frmrs, index, frmr)
+		rxe_frmr_destroy_one(rxe, index);
+}
+
+/**
+ * rxe_frmr_attach - get index, keys and page table for a new MR
+ * @rxe: the device
+ * @mr: the MR; packets don't find it before rxe_finalize()
+ * @num_pages: entries that the page table must have
+ * @kernel: the MR is made by ib_alloc_mr()
+ *
+ * Return: 0; -EINVAL if there is no page table of that size; -ENOMEM; -EBUSY if
+ * the device has no MR left.
+ */
+int rxe_frmr_attach(struct rxe_dev *rxe, struct rxe_mr *mr, size_t num_pages,
+		    bool kernel)
+{
+	struct rxe_frmr *frmr;
+	u32 index, key;
+	int err;
+
+	if (num_pages > RXE_FRMR_MAX_PAGES)
+		return -EINVAL;
+	rxe_frmr_fill_key(&mr->ibmr.frmr.key, num_pages, kernel);
+	err = ib_frmr_pool_pop(&rxe->ib_dev, &mr->ibmr);
+	if (err)
+		return err;
+	index = mr->ibmr.frmr.handle;
+	frmr = xa_load(&rxe->frmrs, index);
+	rxe_pool_init_elem(&rxe->mr_pool, &mr->elem, index);
+
+	/* Not the last owner's key, nor that of one of the 254 before him. */
+	key = index << 8 | ++frmr->variant;
+	mr->lkey = key;
+	mr->rkey = key;
+	mr->ibmr.lkey = key;
+	mr->ibmr.rkey = key;
+
+	mr->page_info = frmr->pages;
+	mr->num_buf = num_pages;
+	mr->max_allowed_buf = num_pages;
+	mr->nbuf = 0;
+	return 0;
+}
+
+/* Frees a page table that rxe_frmr_grow() made, else clears what was used. */
+static void rxe_frmr_clear(struct rxe_mr *mr, struct rxe_frmr *frmr)
+{
+	u32 used = min(frmr->num_pages, mr->max_allowed_buf);
+
+	if (mr->page_info != frmr->pages)
+		kvfree(mr->page_info);
+	memset(frmr->pages, 0, used * sizeof(*frmr->pages));
+	mr->page_info = NULL;
+}
+
+/**
+ * rxe_frmr_detach - return what rxe_frmr_attach() got
+ * @mr: the MR; no packet finds it any more
+ * @quiet: nobody holds a reference on the MR
+ */
+void rxe_frmr_detach(struct rxe_mr *mr, bool quiet)
+{
+	struct rxe_dev *rxe = to_rdev(mr->ibmr.device);
+	struct rxe_frmr *frmr = xa_load(&rxe->frmrs, mr->elem.index);
+
+	if (!quiet) {
+		/* Somebody may still copy through the page table. */
+		ib_frmr_pool_drop(&mr->ibmr);
+		return;
+	}
+	rxe_frmr_clear(mr, frmr);
+	/* The owner of an ib_alloc_mr() MR may have chosen another. */
+	frmr->variant = mr->rkey;
+	ib_frmr_pool_push(&rxe->ib_dev, &mr->ibmr);
+}
+
+/**
+ * rxe_frmr_grow - give an MR a larger page table for itself
+ * @mr: the MR; it is not valid now
+ * @num_pages: entries of the table
+ *
+ * The object keeps its own table, so it still fits the pool it goes back to.
+ *
+ * Return: 0, or -ENOMEM with nothing changed.
+ */
+int rxe_frmr_grow(struct rxe_mr *mr, u32 num_pages)
+{
+	struct rxe_dev *rxe = to_rdev(mr->ibmr.device);
+	struct rxe_frmr *frmr = xa_load(&rxe->frmrs, mr->elem.index);
+	struct rxe_mr_page *pages;
+
+	pages = kvcalloc(num_pages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	if (mr->page_info != frmr->pages)
+		kvfree(mr->page_info);
+	mr->page_info = pages;
+	mr->max_allowed_buf = num_pages;
+	return 0;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * rdma-frmr: the FRMR pool commands of the rdma tool, for systems whose
+ * iproute2 is older than they are.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rdma_frmr.h"
+
+static const char usage[] =
+"Usage: rdma-frmr [ OPTIONS ] resource COMMAND\n"
+"\n"
+"COMMANDS\n"
+"  show frmr_pools [ dev DEV ] [ FILTER ... ]\n"
+"        show the pools, or those that match each FILTER:\n"
+"        vendor_key HEX, num_dma_blocks N, access_flags HEX, ats 0|1\n"
+"  set frmr_pools dev DEV aging SECONDS\n"
+"        destroy handles that were idle for that long\n"
+"  set frmr_pools dev DEV pinned KEY COUNT\n"
+"        keep COUNT handles in the pool KEY, which is\n"
+"        vendor_key:num_dma_blocks:access_flags:ats, each in hex\n"
+"  help  show this text\n"
+"\n"
+"OPTIONS\n"
+"  -d, --details  counters, and the pools that only the kernel uses\n"
+"  -j, --json     JSON\n"
+"  -p, --pretty   with -j: line breaks\n"
+"  -h, --help     show this text\n";
+
+int usage_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("\nTry \"rdma-frmr help\".\n", stderr);
+	return EXIT_FAILURE;
+}
+
+/* All of @word is a number from 0 to @max. */
+bool parse_number(const char *word, int base, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	if (!*word || strchr(word, '-'))
+		return false;
+	errno = 0;
+	*value = strtoull(word, &end, base);
+	return !errno && !*end && *value <= max;
+}
+
+static int run_command(const struct options *opt, int argc, char **argv)
+{
+	int status;
+
+	if (!argc || !strcmp(argv[0], "help")) {
+		fputs(usage, argc ? stdout : stderr);
+		return argc ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
+	if (strcmp(argv[0], "resource") && strcmp(argv[0], "res"))
+		return usage_error("Unknown object \"%s\".", argv[0]);
+	if (argc > 1 && !strcmp(argv[1], "help")) {
+		fputs(usage, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (argc < 3 || strcmp(argv[2], "frmr_pools"))
+		return usage_error("Expected: resource show|set frmr_pools");
+	if (nl_open())
+		return EXIT_FAILURE;
+	if (!strcmp(argv[1], "show"))
+		status = cmd_show(opt, argc - 3, argv + 3);
+	else if (!strcmp(argv[1], "set"))
+		status = cmd_set(argc - 3, argv + 3);
+	else
+		status = usage_error("Unknown command \"%s\".", argv[1]);
+	nl_close();
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "details", no_argument, NULL, 'd' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "pretty", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{}
+	};
+	struct options opt = {};
+	int c;
+
+	/* "+": what follows the first word belongs to the command. */
+	while ((c = getopt_long(argc, argv, "+djph", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			opt.details = true;
+			break;
+		case 'j':
+			opt.json = true;
+			break;
+		case 'p':
+			opt.pretty = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			return usage_error("Unknown option.");
+		}
+	}
+	return run_command(&opt, argc - optind, argv + optind);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * resource set frmr_pools
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rdma_frmr.h"
+
+/* vendor_key:num_dma_blocks:access_flags:ats */
+static bool parse_key(const char *word, struct frmr_key *key)
+{
+	uint64_t values[4];
+	char *copy = strdup(word), *rest = copy, *part;
+	int n = 0;
+
+	while (copy && (part = strsep(&rest, ":"))) {
+		if (n == 4 || !parse_number(part, 16, UINT64_MAX, &values[n])) {
+			n = -1;
+			break;
+		}
+		n++;
+	}
+	free(copy);
+	if (n != 4 || values[2] > UINT32_MAX || values[3] > 1)
+		return false;
+	*key = (struct frmr_key) {
+		.vendor_key = values[0],
+		.num_dma_blocks = values[1],
+		.access_flags = values[2],
+		.ats = values[3],
+	};
+	return true;
+}
+
+static int set_aging(const char *dev, int argc, char **argv)
+{
+	uint64_t seconds;
+	uint32_t index;
+
+	if (argc != 1 || !parse_number(argv[0], 10, UINT32_MAX, &seconds))
+		return usage_error("aging takes a number of seconds.");
+	if (nl_find_device(dev, &index) || nl_set_aging(index, seconds))
+		return EXIT_FAILURE;
+	return EXIT_SUCCESS;
+}
+
+static int set_pinned(const char *dev, int argc, char **argv)
+{
+	struct frmr_key key;
+	uint64_t count;
+	uint32_t index;
+
+	if (argc != 2)
+		return usage_error("pinned takes a key and a number.");
+	if (!parse_key(argv[0], &key))
+		return usage_error("\"%s\" is no key: a key is "
+				   "vendor_key:num_dma_blocks:access_flags:ats, "
+				   "each in hex.", argv[0]);
+	if (!parse_number(argv[1], 10, UINT32_MAX, &count))
+		return usage_error("\"%s\" is no number of handles.", argv[1]);
+	if (nl_find_device(dev, &index) || nl_set_pinned(index, &key, count))
+		return EXIT_FAILURE;
+	return EXIT_SUCCESS;
+}
+
+int cmd_set(int argc, char **argv)
+{
+	if (argc < 3 || strcmp(argv[0], "dev"))
+		return usage_error("Expected: dev DEV aging|pinned ...");
+	if (!strcmp(argv[2], "aging"))
+		return set_aging(argv[1], argc - 3, argv + 3);
+	if (!strcmp(argv[2], "pinned"))
+		return set_pinned(argv[1], argc - 3, argv + 3);
+	return usage_error("Unknown setting \"%s\".", argv[2]);
+}

@@ -1,0 +1,811 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a user of memory regions relies on, whether the hardware object behind
+ * a region is new or has served somebody else before. Each test moves data by
+ * RDMA between two queue pairs of one device, RDMA_DEVICE or else rxe0.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <rdma/ib_user_verbs.h>
+#include "../kselftest_harness.h"
+#include "rdma_util.h"
+
+#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
+#define MEM_PAGES	1024
+#define MEM_BYTES	(MEM_PAGES * PAGE)
+#define BOUNCE_BYTES	(16 * PAGE)
+
+#define ACCESS_LOCAL	IBV_ACCESS_LOCAL_WRITE
+#define ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
+			 IBV_ACCESS_REMOTE_READ)
+
+#define REUSE_ROUNDS	100
+#define STALE_KEYS	5
+#define MANY_MRS	500
+#define RACE_BYTES	(16 * PAGE)
+#define RACE_NS		2000000000ull
+
+/* Each test is a process, so that this is the state of one test. */
+static struct rdma_device dev;
+static struct ibv_pd *pd;
+static struct rdma_pair pair;
+static char *mem;		/* what the tests register */
+static char *bounce;		/* the other end of each transfer */
+static struct ibv_mr *bounce_mr;
+static __u64 seed;
+
+FIXTURE(mr)
+{
+};
+
+static const char *device_name(void)
+{
+	return getenv("RDMA_DEVICE") ?: "rxe0";
+}
+
+static char *map_pages(size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+FIXTURE_SETUP(mr)
+{
+	if (rdma_open(&dev, device_name(), 1, RDMA_GID_AUTO))
+		SKIP(return, "no RDMA device %s", device_name());
+
+	pd = ibv_alloc_pd(dev.context);
+	ASSERT_NE(NULL, pd);
+	ASSERT_EQ(0, rdma_pair_open(&pair, &dev, pd, pd));
+	mem = map_pages(MEM_BYTES);
+	ASSERT_NE(MAP_FAILED, mem);
+	bounce = map_pages(BOUNCE_BYTES);
+	ASSERT_NE(MAP_FAILED, bounce);
+	bounce_mr = ibv_reg_mr(pd, bounce, BOUNCE_BYTES, ACCESS_LOCAL);
+	ASSERT_NE(NULL, bounce_mr);
+}
+
+FIXTURE_TEARDOWN(mr)
+{
+	EXPECT_EQ(0, ibv_dereg_mr(bounce_mr));
+	munmap(bounce, BOUNCE_BYTES);
+	munmap(mem, MEM_BYTES);
+	rdma_pair_close(&pair);
+	EXPECT_EQ(0, ibv_dealloc_pd(pd));
+	rdma_close(&dev);
+}
+
+static struct ibv_mr *reg(size_t bytes, int access)
+{
+	return ibv_reg_mr(pd, mem, bytes, access);
+}
+
+/* An error ends the queue pairs, so the next transfer gets new ones. */
+static int after(struct rdma_pair *via, int status)
+{
+	int err;
+
+	if (!status)
+		return 0;
+	err = rdma_pair_reconnect(via);
+	return err ?: status;
+}
+
+static struct ibv_sge bounce_sge(size_t bytes)
+{
+	return (struct ibv_sge) {
+		.addr = (uintptr_t)bounce,
+		.length = bytes,
+		.lkey = bounce_mr->lkey,
+	};
+}
+
+static int write_by(struct rdma_pair *via, __u64 addr, __u32 rkey, size_t bytes)
+{
+	struct ibv_sge sge = bounce_sge(bytes);
+
+	return after(via, rdma_write(via, &sge, addr, rkey));
+}
+
+static int read_by(struct rdma_pair *via, __u64 addr, __u32 rkey, size_t bytes)
+{
+	struct ibv_sge sge = bounce_sge(bytes);
+
+	return after(via, rdma_read(via, &sge, addr, rkey));
+}
+
+static int write_to(void *addr, __u32 rkey, size_t bytes)
+{
+	return write_by(&pair, (uintptr_t)addr, rkey, bytes);
+}
+
+static int read_from(void *addr, __u32 rkey, size_t bytes)
+{
+	return read_by(&pair, (uintptr_t)addr, rkey, bytes);
+}
+
+static void scribble(char *to, size_t bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes; i++)
+		to[i] = next_random(&seed);
+}
+
+static bool all_bytes_are(const char *at, char value, size_t bytes)
+{
+	return at[0] == value && !memcmp(at, at + 1, bytes - 1);
+}
+
+/*
+ * True if RDMA WRITE to @iova gets to @addr, and RDMA READ brings back what is
+ * there.
+ */
+static bool moves_data(struct rdma_pair *via, char *addr, __u64 iova,
+		       __u32 rkey, size_t bytes)
+{
+	scribble(bounce, bytes);
+	if (write_by(via, iova, rkey, bytes) || memcmp(addr, bounce, bytes))
+		return false;
+
+	scribble(addr, bytes);
+	if (read_by(via, iova, rkey, bytes))
+		return false;
+	return !memcmp(addr, bounce, bytes);
+}
+
+/* True if the first and the last bytes of @mr can be written and read. */
+static bool works_by(struct rdma_pair *via, struct ibv_mr *mr)
+{
+	size_t bytes = mr->length < PAGE + 1 ? mr->length : PAGE + 1;
+	char *first = mr->addr;
+	char *last = first + mr->length - bytes;
+
+	return moves_data(via, first, (uintptr_t)first, mr->rkey, bytes) &&
+	       moves_data(via, last, (uintptr_t)last, mr->rkey, bytes);
+}
+
+static bool works(struct ibv_mr *mr)
+{
+	return works_by(&pair, mr);
+}
+
+TEST_F(mr, is_written_and_read_by_rdma)
+{
+	struct ibv_mr *mr = reg(BOUNCE_BYTES, ACCESS_ALL);
+
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(moves_data(&pair, mem,
+			       (uintptr_t)mem, mr->rkey, BOUNCE_BYTES));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, need_not_be_page_aligned)
+{
+	const struct {
+		size_t offset;
+		size_t bytes;
+	} ranges[] = {
+		{ 1, 1 },
+		{ PAGE - 1, 2 },
+		{ 100, 3 * PAGE },
+		{ PAGE + 4000, 5 * PAGE + 97 },
+	};
+	struct ibv_mr *mr;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+		mr = ibv_reg_mr(pd, mem + ranges[i].offset,
+				ranges[i].bytes, ACCESS_ALL);
+		ASSERT_NE(NULL, mr);
+		EXPECT_TRUE(works(mr));
+		EXPECT_EQ(0, ibv_dereg_mr(mr));
+	}
+}
+
+TEST_F(mr, stale_rkey_cannot_read_the_next_owner)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+	__u32 stale;
+
+	ASSERT_NE(NULL, mr);
+	stale = mr->rkey;
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = reg(PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+
+	EXPECT_NE(stale, mr->rkey);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, stale, PAGE));
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, stale_rkey_cannot_write_the_next_owner)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+	__u32 stale;
+
+	ASSERT_NE(NULL, mr);
+	stale = mr->rkey;
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = reg(PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+
+	memset(mem, 'a', PAGE);
+	memset(bounce, 'b', PAGE);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_to(mem, stale, PAGE));
+	EXPECT_TRUE(all_bytes_are(mem, 'a', PAGE));
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, stale_rkey_is_dead_before_there_is_a_next_owner)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+	__u32 stale;
+
+	ASSERT_NE(NULL, mr);
+	stale = mr->rkey;
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, stale, PAGE));
+}
+
+TEST_F_TIMEOUT(mr, stale_rkeys_stay_dead_over_many_registrations, 120)
+{
+	__u32 keys[REUSE_ROUNDS];
+	struct ibv_mr *mr;
+	int i, k;
+
+	for (i = 0; i < REUSE_ROUNDS; i++) {
+		mr = reg(3 * PAGE, ACCESS_ALL);
+		ASSERT_NE(NULL, mr);
+		keys[i] = mr->rkey;
+		for (k = i - 1; k >= 0 && k >= i - STALE_KEYS; k--) {
+			ASSERT_NE(keys[k], keys[i]);
+			ASSERT_EQ(IBV_WC_REM_ACCESS_ERR,
+				  read_from(mem, keys[k], PAGE));
+		}
+		ASSERT_TRUE(works(mr));
+		ASSERT_EQ(0, ibv_dereg_mr(mr));
+	}
+}
+
+static struct ibv_mr *reg_second_page(void)
+{
+	return ibv_reg_mr(pd, mem + PAGE, PAGE, ACCESS_LOCAL);
+}
+
+/* Uses the lkey of @sge for a transfer from or to the first page. */
+static int use_lkey(struct ibv_sge *sge,
+		    struct ibv_mr *first, enum ibv_wr_opcode opcode)
+{
+	int (*move)(struct rdma_pair *pair, struct ibv_sge *sge, __u64 addr,
+		    __u32 rkey);
+
+	move = opcode == IBV_WR_RDMA_READ ? rdma_read : rdma_write;
+	return after(&pair, move(&pair, sge, (uintptr_t)mem, first->rkey));
+}
+
+TEST_F(mr, stale_lkey_fails_locally)
+{
+	struct ibv_mr *first = reg(PAGE, ACCESS_ALL);
+	struct ibv_mr *mr = reg_second_page();
+	struct ibv_sge sge = {
+		.addr = (uintptr_t)mem + PAGE,
+		.length = PAGE,
+	};
+	int round;
+
+	ASSERT_NE(NULL, first);
+	ASSERT_NE(NULL, mr);
+	sge.lkey = mr->lkey;
+	EXPECT_EQ(0, use_lkey(&sge, first, IBV_WR_RDMA_READ));
+	EXPECT_EQ(0, use_lkey(&sge, first, IBV_WR_RDMA_WRITE));
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+
+	/* Without a next owner, then with one. */
+	memset(mem, 'a', PAGE);
+	memset(mem + PAGE, 'b', PAGE);
+	for (round = 0; round < 2; round++) {
+		EXPECT_EQ(IBV_WC_LOC_PROT_ERR,
+			  use_lkey(&sge, first, IBV_WR_RDMA_READ));
+		/* rxe flushes a request that it cannot gather. */
+		EXPECT_GT(use_lkey(&sge, first, IBV_WR_RDMA_WRITE), 0);
+		EXPECT_TRUE(all_bytes_are(mem, 'a', PAGE));
+		EXPECT_TRUE(all_bytes_are(mem + PAGE, 'b', PAGE));
+		if (!round)
+			mr = reg_second_page();
+		ASSERT_NE(NULL, mr);
+	}
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(first));
+}
+
+TEST_F(mr, rights_of_the_last_owner_are_gone)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(works(mr));
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = reg(PAGE, ACCESS_LOCAL);
+	ASSERT_NE(NULL, mr);
+
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_to(mem, mr->rkey, PAGE));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, mr->rkey, PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, without_remote_write_refuses_to_be_written)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+
+	ASSERT_NE(NULL, mr);
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = reg(PAGE, IBV_ACCESS_REMOTE_READ);
+	ASSERT_NE(NULL, mr);
+
+	EXPECT_EQ(0, read_from(mem, mr->rkey, PAGE));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_to(mem, mr->rkey, PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, without_remote_read_refuses_to_be_read)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+
+	ASSERT_NE(NULL, mr);
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = reg(PAGE, ACCESS_LOCAL | IBV_ACCESS_REMOTE_WRITE);
+	ASSERT_NE(NULL, mr);
+
+	EXPECT_EQ(0, write_to(mem, mr->rkey, PAGE));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, mr->rkey, PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, ends_where_it_ends_although_the_last_owner_had_more)
+{
+	struct ibv_mr *mr = reg(16 * PAGE, ACCESS_ALL);
+	char *end = mem + 9 * PAGE;
+
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(works(mr));
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = reg(9 * PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+
+	EXPECT_EQ(0, read_from(end - 1, mr->rkey, 1));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(end, mr->rkey, 1));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(end - 1, mr->rkey, 2));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem - 1, mr->rkey, 2));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  write_to(mem + 15 * PAGE, mr->rkey, PAGE));
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, belongs_to_the_protection_domain_of_its_owner)
+{
+	struct ibv_pd *other_pd = ibv_alloc_pd(dev.context);
+	struct rdma_pair other;
+	struct ibv_mr *mr;
+
+	ASSERT_NE(NULL, other_pd);
+	ASSERT_EQ(0, rdma_pair_open(&other, &dev, pd, other_pd));
+	mr = reg(PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  read_by(&other, (uintptr_t)mem, mr->rkey, PAGE));
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+
+	mr = ibv_reg_mr(other_pd, mem, PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(works_by(&other, mr));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, mr->rkey, PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+
+	rdma_pair_close(&other);
+	EXPECT_EQ(0, ibv_dealloc_pd(other_pd));
+}
+
+TEST_F(mr, answers_at_its_iova_only)
+{
+	__u64 iova = 0x123456000ull;
+	struct ibv_mr *mr = reg(4 * PAGE, ACCESS_ALL);
+
+	ASSERT_NE(NULL, mr);
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = ibv_reg_mr_iova(pd, mem, 4 * PAGE, iova, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+
+	EXPECT_TRUE(moves_data(&pair, mem, iova, mr->rkey, 4 * PAGE));
+	EXPECT_TRUE(moves_data(&pair, mem + 3 * PAGE,
+			       iova + 3 * PAGE, mr->rkey, PAGE));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, mr->rkey, PAGE));
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+
+	mr = reg(4 * PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_by(&pair, iova, mr->rkey, PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/*
+ * The command itself, since the rxe provider of rdma-core has no rereg_mr.
+ * Returns 0 or errno.
+ */
+static int rereg(struct ibv_mr *mr, __u32 flags, struct ibv_pd *new_pd,
+		 void *addr, int access)
+{
+	struct ib_uverbs_rereg_mr_resp resp = {};
+	struct {
+		struct ib_uverbs_cmd_hdr hdr;
+		struct ib_uverbs_rereg_mr args;
+	} cmd = {
+		.hdr = {
+			.command = IB_USER_VERBS_CMD_REREG_MR,
+			.in_words = sizeof(cmd) / 4,
+			.out_words = sizeof(resp) / 4,
+		},
+		.args = {
+			.response = (uintptr_t)&resp,
+			.mr_handle = mr->handle,
+			.flags = flags,
+			.start = (uintptr_t)addr,
+			.length = mr->length,
+			.hca_va = (uintptr_t)addr,
+			.pd_handle = new_pd->handle,
+			.access_flags = access,
+		},
+	};
+
+	if (write(mr->context->cmd_fd, &cmd, sizeof(cmd)) != sizeof(cmd))
+		return errno;
+	mr->lkey = resp.lkey;
+	mr->rkey = resp.rkey;
+	return 0;
+}
+
+TEST_F(mr, rereg_changes_the_rights)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, rereg(mr, IBV_REREG_MR_CHANGE_ACCESS, pd, mem,
+			   ACCESS_LOCAL));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_to(mem, mr->rkey, PAGE));
+
+	EXPECT_EQ(0, rereg(mr, IBV_REREG_MR_CHANGE_ACCESS, pd, mem,
+			   ACCESS_ALL));
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, rereg_changes_the_protection_domain)
+{
+	struct ibv_pd *other_pd = ibv_alloc_pd(dev.context);
+	struct rdma_pair other;
+	struct ibv_mr *mr;
+
+	ASSERT_NE(NULL, other_pd);
+	ASSERT_EQ(0, rdma_pair_open(&other, &dev, pd, other_pd));
+	mr = reg(PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+
+	EXPECT_EQ(0, rereg(mr, IBV_REREG_MR_CHANGE_PD, other_pd, mem, 0));
+	EXPECT_TRUE(works_by(&other, mr));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, mr->rkey, PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+
+	rdma_pair_close(&other);
+	EXPECT_EQ(0, ibv_dealloc_pd(other_pd));
+}
+
+TEST_F(mr, survives_a_rereg_that_the_driver_refuses)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
+
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(EOPNOTSUPP, rereg(mr, IBV_REREG_MR_CHANGE_TRANSLATION,
+				    pd, mem + PAGE, 0));
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, of_unmapped_memory_is_refused)
+{
+	char *hole = mem + 8 * PAGE;
+	struct ibv_mr *mr;
+	int i;
+
+	ASSERT_EQ(0, munmap(hole, PAGE));
+	for (i = 0; i < 10; i++) {
+		EXPECT_EQ(NULL, ibv_reg_mr(pd, hole, PAGE, ACCESS_ALL));
+		EXPECT_TRUE(errno == EFAULT || errno == ENOMEM);
+		EXPECT_EQ(NULL, reg(16 * PAGE, ACCESS_ALL));
+		EXPECT_TRUE(errno == EFAULT || errno == ENOMEM);
+	}
+
+	mr = reg(8 * PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, of_read_only_memory_is_read_only)
+{
+	struct ibv_mr *mr;
+
+	scribble(mem, PAGE);
+	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ));
+	EXPECT_EQ(NULL, reg(PAGE, ACCESS_ALL));
+	EXPECT_EQ(EFAULT, errno);
+
+	mr = reg(PAGE, IBV_ACCESS_REMOTE_READ);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, read_from(mem, mr->rkey, PAGE));
+	EXPECT_EQ(0, memcmp(mem, bounce, PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, of_no_length_is_refused)
+{
+	struct ibv_mr *mr;
+
+	EXPECT_EQ(NULL, reg(0, ACCESS_ALL));
+	EXPECT_EQ(EINVAL, errno);
+
+	mr = reg(PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/*
+ * Windows are bound by the queue pair that owns the memory, which is the one
+ * that a window of type 2 can be used through.
+ */
+static struct rdma_pair reversed(void)
+{
+	struct rdma_pair owner = pair;
+
+	owner.qp = pair.peer;
+	owner.peer = pair.qp;
+	return owner;
+}
+
+static int bind_type_1(struct ibv_mw *mw, struct ibv_mr *mr, size_t bytes)
+{
+	struct rdma_pair owner = reversed();
+	struct ibv_mw_bind bind = {
+		.wr_id = owner.next_wr_id,
+		.send_flags = IBV_SEND_SIGNALED,
+		.bind_info = {
+			.mr = mr,
+			.addr = (uintptr_t)mem,
+			.length = bytes,
+			.mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
+					   IBV_ACCESS_REMOTE_READ,
+		},
+	};
+	int err = ibv_bind_mw(owner.qp, mw, &bind);
+
+	return err ? -err : rdma_wait(&owner, bind.wr_id);
+}
+
+static int bind_type_2(struct ibv_mw *mw, struct ibv_mr *mr, size_t bytes)
+{
+	struct rdma_pair owner = reversed();
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_BIND_MW,
+		.bind_mw = {
+			.mw = mw,
+			.rkey = ibv_inc_rkey(mw->rkey),
+			.bind_info = {
+				.mr = mr,
+				.addr = (uintptr_t)mem,
+				.length = bytes,
+				.mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
+						   IBV_ACCESS_REMOTE_READ,
+			},
+		},
+	};
+	int status = rdma_execute(&owner, &wr);
+
+	if (!status)
+		mw->rkey = wr.bind_mw.rkey;
+	return status;
+}
+
+static int invalidate_type_2(struct ibv_mw *mw)
+{
+	struct rdma_pair owner = reversed();
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_LOCAL_INV,
+		.invalidate_rkey = mw->rkey,
+	};
+
+	return rdma_execute(&owner, &wr);
+}
+
+static bool window_works(struct ibv_mw *mw)
+{
+	return moves_data(&pair, mem, (uintptr_t)mem, mw->rkey, PAGE);
+}
+
+TEST_F(mr, cannot_go_while_a_type_1_window_is_bound)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL | IBV_ACCESS_MW_BIND);
+	struct ibv_mw *mw = ibv_alloc_mw(pd, IBV_MW_TYPE_1);
+
+	ASSERT_NE(NULL, mr);
+	ASSERT_NE(NULL, mw);
+	ASSERT_EQ(0, bind_type_1(mw, mr, PAGE));
+	EXPECT_EQ(EINVAL, ibv_dereg_mr(mr));
+	EXPECT_TRUE(works(mr));
+	EXPECT_TRUE(window_works(mw));
+
+	ASSERT_EQ(0, bind_type_1(mw, mr, 0));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+TEST_F(mr, cannot_go_while_a_type_2_window_is_bound)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL | IBV_ACCESS_MW_BIND);
+	struct ibv_mw *mw = ibv_alloc_mw(pd, IBV_MW_TYPE_2);
+
+	ASSERT_NE(NULL, mr);
+	ASSERT_NE(NULL, mw);
+	ASSERT_EQ(0, bind_type_2(mw, mr, PAGE));
+	EXPECT_EQ(EINVAL, ibv_dereg_mr(mr));
+	EXPECT_TRUE(works(mr));
+	EXPECT_TRUE(window_works(mw));
+
+	ASSERT_EQ(0, invalidate_type_2(mw));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+TEST_F(mr, can_go_after_its_window_was_deallocated)
+{
+	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL | IBV_ACCESS_MW_BIND);
+	struct ibv_mw *mw = ibv_alloc_mw(pd, IBV_MW_TYPE_1);
+	__u32 stale;
+
+	ASSERT_NE(NULL, mr);
+	ASSERT_NE(NULL, mw);
+	ASSERT_EQ(0, bind_type_1(mw, mr, PAGE));
+	stale = mw->rkey;
+	EXPECT_EQ(EINVAL, ibv_dereg_mr(mr));
+	ASSERT_EQ(0, ibv_dealloc_mw(mw));
+
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_from(mem, stale, PAGE));
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/* Somebody who goes on using an rkey that its owner takes back. */
+struct intruder {
+	atomic_uint rkey;
+	atomic_bool stop;
+	atomic_ulong served;
+	unsigned long refused;
+	int unexpected;
+};
+
+#define INTRUDER_BYTE	0xff
+
+static int intrude(__u32 rkey, bool to_write)
+{
+	if (!to_write)
+		return read_from(mem, rkey, RACE_BYTES);
+	memset(bounce, INTRUDER_BYTE, RACE_BYTES);
+	return write_to(mem, rkey, RACE_BYTES);
+}
+
+static void *intruder_main(void *arg)
+{
+	struct intruder *in = arg;
+	bool to_write = false;
+	int status;
+
+	while (!atomic_load(&in->stop) && !in->unexpected) {
+		status = intrude(atomic_load(&in->rkey), to_write);
+		to_write = !to_write;
+		if (!status)
+			atomic_fetch_add(&in->served, 1);
+		else if (status == IBV_WC_REM_ACCESS_ERR ||
+			 status == IBV_WC_WR_FLUSH_ERR)
+			in->refused++;
+		else
+			in->unexpected = status;
+	}
+	return NULL;
+}
+
+/* Now and then lets a transfer through, however slow the machine is. */
+static void give_time(struct intruder *in, unsigned int round, __u64 end)
+{
+	unsigned long served = atomic_load(&in->served);
+
+	usleep(next_random(&seed) % 3000);
+	while (round % 8 == 0 && atomic_load(&in->served) == served &&
+	       now_ns() < end)
+		usleep(100);
+}
+
+TEST_F(mr, deregistration_ends_transfers_in_flight)
+{
+	__u64 end = now_ns() + RACE_NS;
+	struct intruder in = {};
+	unsigned int round = 0;
+	pthread_t thread;
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, intruder_main, &in));
+	do {
+		mr = reg(RACE_BYTES, ACCESS_ALL);
+		if (!mr)
+			break;
+		atomic_store(&in.rkey, mr->rkey);
+		give_time(&in, round, end);
+		if (ibv_dereg_mr(mr))
+			break;
+
+		memset(mem, round % 100, RACE_BYTES);
+		usleep(next_random(&seed) % 1000);
+		if (!all_bytes_are(mem, round % 100, RACE_BYTES))
+			break;
+		round++;
+	} while (now_ns() < end);
+	atomic_store(&in.stop, true);
+	pthread_join(thread, NULL);
+
+	/* It stops early if a verb failed or if memory was written after. */
+	EXPECT_GE(now_ns(), end);
+	EXPECT_EQ(0, in.unexpected)
+		TH_LOG("%s", rdma_strstatus(in.unexpected));
+	EXPECT_GT(atomic_load(&in.served), 0);
+	TH_LOG("%u rounds, %lu transfers served, %lu refused", round,
+	       atomic_load(&in.served), in.refused);
+}
+
+static struct ibv_mr *reg_one_of_many(int i)
+{
+	size_t pages = i + 1;
+	size_t first = i * 13 % (MEM_PAGES - pages);
+
+	return ibv_reg_mr(pd, mem + first * PAGE, pages * PAGE, ACCESS_ALL);
+}
+
+static bool is_among(const struct ibv_mr *mr, struct ibv_mr **mrs, int count)
+{
+	while (count--)
+		if (mrs[count]->rkey == mr->rkey)
+			return true;
+	return false;
+}
+
+TEST_F_TIMEOUT(mr, many_of_all_sizes_work_side_by_side, 180)
+{
+	struct ibv_mr *mrs[MANY_MRS];
+	int round, i;
+
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < MANY_MRS; i++) {
+			mrs[i] = reg_one_of_many(i);
+			ASSERT_NE(NULL, mrs[i]);
+			ASSERT_FALSE(is_among(mrs[i], mrs, i));
+		}
+		for (i = 0; i < MANY_MRS; i++)
+			ASSERT_TRUE(works(mrs[i]));
+		for (i = 0; i < MANY_MRS; i++)
+			ASSERT_EQ(0, ibv_dereg_mr(mrs[i]));
+	}
+}
+
+TEST_HARNESS_MAIN

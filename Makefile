@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+# FRMR pools for Linux RDMA: everything that can be done here. "make help"
+#
+# LINUX=/path/to/tree	use that Linux 6.12 tree instead of Debian's
+# FLAVOUR=plain|debug	which kernel: debug has KASAN, lockdep and the like
+
+SHELL = /bin/bash
+FLAVOUR ?= plain
+export FLAVOUR LINUX
+
+help:
+	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
+	@echo '               real RDMA programs register memory'
+	@echo 'make check     all tests; ends with "N passed, N failed, N skipped"'
+	@echo '  make kunit     only the unit tests'
+	@echo '  make selftest  only the tests in the booted kernel'
+	@echo '  make pyverbs   only the tests of rdma-core'
+	@echo '  make lint      only the checks of the source'
+	@echo 'make tree      prepare the kernel tree in build/linux'
+	@echo 'make kernel    build the kernel'
+	@echo 'make shell     a shell in the booted kernel'
+	@echo 'make clean     remove build/; the cache stays'
+	@echo
+	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
+	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
+
+run check kunit selftest pyverbs lint shell:
+	@harness/$@.sh
+
+tree:
+	@harness/tree.sh
+
+kernel: tree
+	@harness/kernel.sh
+
+clean:
+	rm -rf build
+
+.PHONY: help run check kunit selftest pyverbs lint shell tree kernel clean

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs a script in the guest: harness/guest.sh NAME [SCRIPT [ARGUMENT...]]
+#
+# The guest sees this machine's files read-only, and the folder build/guest/NAME
+# as $OUT, which it may write. The script's output comes out here; the kernel's
+# goes to build/guest/NAME/console. Ends with the script's exit status.
+# Without SCRIPT it boots for what the kernel does by itself, as the KUnit tests.
+#
+# ACCEL=kvm for speed where that works, TIMEOUT=seconds, APPEND=kernel options.
+
+. "$(dirname "$0")/lib.sh"
+
+NAME=$1
+shift
+OUT=$BUILD/guest/$NAME
+ACCEL=${ACCEL:-tcg,thread=multi}
+TIMEOUT=${TIMEOUT:-900}
+MEMORY=2G
+[ "$FLAVOUR" = plain ] || MEMORY=6G
+
+IMAGE=${IMAGE:-$KBUILD/arch/x86/boot/bzImage}
+APPEND="console=ttyS0 loglevel=7 panic=-1 oops=panic \
+rootfstype=9p root=root rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
+ro init=$TOP/harness/guest/init TOP=$TOP OUT=$OUT ${APPEND:-}"
+
+need qemu-system-x86
+[ -f "$IMAGE" ] || die "no kernel at $IMAGE"
+rm -rf "$OUT"
+mkdir -p "$OUT"
+# What the guest's init runs: the script's words, each quoted.
+[ $# -eq 0 ] || printf '%q ' "$@" >"$OUT/job"
+
+status=0
+timeout --foreground "$TIMEOUT" qemu-system-x86_64 \
+	-accel "$ACCEL" -cpu max -smp 2 -m $MEMORY \
+	-nodefaults -no-user-config -display none -no-reboot \
+	-kernel "$IMAGE" -append "$APPEND" \
+	-device virtio-rng-pci \
+	-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
+	-virtfs local,path="$OUT",mount_tag=out,security_model=none,multidevs=remap \
+	-serial file:"$OUT/console" \
+	-chardev stdio,id=job,signal=off -serial chardev:job ||
+	status=$?
+
+[ $status -ne 124 ] || die "$NAME: no end after $TIMEOUT s, see $OUT/console"
+[ $status -eq 0 ] || die "$NAME: QEMU failed ($status)"
+[ $# -gt 0 ] || exit 0
+[ -f "$OUT/status" ] || {
+	tail -25 "$OUT/console" >&2
+	die "$NAME: the guest died, see $OUT/console"
+}
+exit "$(cat "$OUT/status")"

@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds what runs in the guest: the tool and the selftests' programs, against
+# the interface of the kernel that was built.
+
+. "$(dirname "$0")/lib.sh"
+
+need gcc pkg-config libmnl-dev libjson-c-dev libibverbs-dev librdmacm-dev rsync
+
+selftests()
+{
+	make --no-print-directory -C "$TREE/tools/testing/selftests/rdma" \
+		OUTPUT="$BUILD/selftests" \
+		KHDR_INCLUDES="-isystem $KBUILD/usr/include" "$@"
+}
+
+{
+	make -C "$TREE" O="$KBUILD" headers
+	make -C "$TREE/tools/rdma" OUTPUT="$BUILD/tools" \
+		KHDR_INCLUDES="-isystem $KBUILD/usr/include"
+	mkdir -p "$BUILD/selftests"
+	selftests all
+	rm -rf "$BUILD/selftests/install"
+	selftests install INSTALL_PATH="$BUILD/selftests/install"
+	selftests -s emit_tests COLLECTION=rdma >"$BUILD/selftests/tests"
+} >"$BUILD/programs.log" 2>&1 ||
+	{ tail -20 "$BUILD/programs.log" >&2; die "the programs do not build"; }

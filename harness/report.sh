@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sums up test results. Sourced after lib.sh.
+# shellcheck shell=bash
+
+PASSED=0 FAILED=0 SKIPPED=0
+
+# count_ktap NAME FILE: adds the results in FILE; shows those that are not ok
+count_ktap()
+{
+	local name=$1 file=$2 out=$BUILD/parsed-${1//\//-}.log summary
+
+	"$TREE/tools/testing/kunit/kunit.py" parse "$file" >"$out" 2>&1 || true
+	summary=$(sed 's/\x1b\[[0-9;]*m//g' "$out" |
+		grep -a 'Testing complete. Ran' | tail -1)
+	add_results "$name" "$(number passed "$summary")" \
+		$(($(number failed "$summary") + $(number crashed "$summary") +
+		   $(number errors "$summary"))) \
+		"$(number skipped "$summary")"
+	if [ -n "$LAST_FAILED" ]; then
+		sed 's/\x1b\[[0-9;]*m//g' "$out" |
+			grep -aE 'FAILED|CRASHED|ERROR|not ok|\[TIMED OUT\]' |
+			head -20 >&2
+		say "all of it: $file"
+	fi
+}
+
+# number WORD SUMMARY: the number after "WORD: ", or 0
+number()
+{
+	local n
+
+	n=$(grep -oE "$1: [0-9]+" <<<"$2" | grep -oE '[0-9]+' | head -1) || true
+	echo "${n:-0}"
+}
+
+# add_results NAME PASSED FAILED SKIPPED: no result at all is a failure
+add_results()
+{
+	local name=$1 passed=$2 failed=$3 skipped=$4
+
+	[ $((passed + failed + skipped)) -gt 0 ] || failed=1
+	LAST_FAILED=
+	[ "$failed" -eq 0 ] || LAST_FAILED=$failed
+	PASSED=$((PASSED + passed))
+	FAILED=$((FAILED + failed))
+	SKIPPED=$((SKIPPED + skipped))
+	printf '   %-34s %4d passed %4d failed %4d skipped\n' \
+		"$name" "$passed" "$failed" "$skipped" >&2
+}
+
+# check_console NAME FILE: a kernel that complained has failed a test, unless
+# the test announced that it would
+check_console()
+{
+	local name=$1 file=$2 found expected
+
+	found=$(grep -acE "$REPORTS" "$file") || true
+	expected=$(sed -nE 's/.*frmr_test: expect ([0-9]+) warning.*/\1/p' \
+		"$file" | paste -sd+ | bc)
+	if [ "$found" -eq "${expected:-0}" ]; then
+		add_results "$name" 1 0 0
+	else
+		add_results "$name" 0 1 0
+		grep -anE "$REPORTS" "$file" | head -10 >&2
+		say "$found reports, ${expected:-0} expected: $file"
+	fi
+}
+
+# One line each of what the kernel says when something is wrong.
+REPORTS='WARNING: |BUG: |UBSAN: |Oops|general protection|Kernel panic'
+REPORTS+='|INFO: (task|rcu|possible)|unreferenced object|ODEBUG: '
+REPORTS+='|refcount_t: |detected stall|DEBUG_LOCKS_WARN'
+
+# finish: the last line, and a truthful status
+finish()
+{
+	echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+	[ "$FAILED" -eq 0 ]
+}

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The selftests on Soft-RoCE: one boot, a KTAP file for each test program.
+
+. "$(dirname "$0")/lib.sh"
+. "$TOP/harness/report.sh"
+
+SELFTEST_PACKAGES="rdma-core ibverbs-utils ibverbs-providers perftest iproute2
+jq python3 procps"
+
+run_selftests()
+{
+	local name=selftest-$FLAVOUR out=$BUILD/guest/selftest-$FLAVOUR f
+
+	TIMEOUT=1800 "$TOP/harness/guest.sh" "$name" \
+		"$TOP/harness/guest/selftest" </dev/null >&2 ||
+		say "the guest did not end well"
+	for f in "$out"/*.ktap; do
+		count_ktap "$name/$(basename "$f" .ktap)" "$f"
+	done
+	check_console "$name console" "$out/console"
+}
+
+if [ "$0" = "${BASH_SOURCE[0]}" ]; then
+	# shellcheck disable=SC2086
+	need $SELFTEST_PACKAGES
+	"$TOP/harness/tree.sh"
+	"$TOP/harness/kernel.sh"
+	"$TOP/harness/programs.sh"
+	run_selftests
+	finish
+fi

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A shell in the booted kernel.
+
+. "$(dirname "$0")/lib.sh"
+
+"$TOP/harness/tree.sh"
+"$TOP/harness/kernel.sh"
+"$TOP/harness/programs.sh"
+need rdma-core ibverbs-utils ibverbs-providers perftest iproute2
+say "rxe0 is up; rdma-frmr shows the pools; Ctrl-D ends it"
+[ ! -t 0 ] || { saved=$(stty -g); trap 'stty "$saved"' EXIT; stty raw -echo; }
+TIMEOUT=0 "$TOP/harness/guest.sh" shell "$TOP/harness/guest/shell" || true

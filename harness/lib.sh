@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # What all scripts of the harness share: places, packages, messages.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 

@@ -21,7 +21,9 @@ selftests()
 	mkdir -p "$BUILD/selftests"
 	selftests all
 	rm -rf "$BUILD/selftests/install"
-	selftests install INSTALL_PATH="$BUILD/selftests/install"
+	selftests install INSTALL_PATH="$BUILD/selftests/install/rdma"
+	install -D -t "$BUILD/selftests/install/kselftest" \
+		"$TREE"/tools/testing/selftests/kselftest/*.sh
 	selftests -s emit_tests COLLECTION=rdma >"$BUILD/selftests/tests"
 } >"$BUILD/programs.log" 2>&1 ||
 	{ tail -20 "$BUILD/programs.log" >&2; die "the programs do not build"; }

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,19 +31,17 @@ static const char usage[] =
 "  -p, --pretty   with -j: line breaks\n"
 "  -h, --help     show this text\n";
 
-int usage_error(const char *format, ...)
+/* @word, if not NULL, is where the user went wrong. */
+int usage_error(const char *what, const char *word)
 {
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputs("\nTry \"rdma-frmr help\".\n", stderr);
+	if (word)
+		fprintf(stderr, "\"%s\": ", word);
+	fprintf(stderr, "%s\nTry \"rdma-frmr help\".\n", what);
 	return EXIT_FAILURE;
 }
 
 /* All of @word is a number from 0 to @max. */
-bool parse_number(const char *word, int base, uint64_t max, uint64_t *value)
+bool parse_number(const char *word, int base, __u64 max, __u64 *value)
 {
 	char *end;
 
@@ -64,13 +61,13 @@ static int run_command(const struct options *opt, int argc, char **argv)
 		return argc ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	if (strcmp(argv[0], "resource") && strcmp(argv[0], "res"))
-		return usage_error("Unknown object \"%s\".", argv[0]);
+		return usage_error("unknown object", argv[0]);
 	if (argc > 1 && !strcmp(argv[1], "help")) {
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;
 	}
 	if (argc < 3 || strcmp(argv[2], "frmr_pools"))
-		return usage_error("Expected: resource show|set frmr_pools");
+		return usage_error("expected: resource show|set frmr_pools", NULL);
 	if (nl_open())
 		return EXIT_FAILURE;
 	if (!strcmp(argv[1], "show"))
@@ -78,7 +75,7 @@ static int run_command(const struct options *opt, int argc, char **argv)
 	else if (!strcmp(argv[1], "set"))
 		status = cmd_set(argc - 3, argv + 3);
 	else
-		status = usage_error("Unknown command \"%s\".", argv[1]);
+		status = usage_error("unknown command", argv[1]);
 	nl_close();
 	return status;
 }
@@ -94,6 +91,9 @@ int main(int argc, char **argv)
 	};
 	struct options opt = {};
 	int c;
+
+	/* Our own words, for all mistakes alike. */
+	opterr = 0;
 
 	/* "+": what follows the first word belongs to the command. */
 	while ((c = getopt_long(argc, argv, "+djph", longopts, NULL)) != -1) {
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 			fputs(usage, stdout);
 			return EXIT_SUCCESS;
 		default:
-			return usage_error("Unknown option.");
+			return usage_error("unknown option", argv[optind - 1]);
 		}
 	}
 	return run_command(&opt, argc - optind, argv + optind);

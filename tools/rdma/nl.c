@@ -122,12 +122,12 @@ static int to_table(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
-static uint64_t get_u64(const struct table *t, unsigned int type)
+static __u64 get_u64(const struct table *t, unsigned int type)
 {
 	return t->attr[type] ? mnl_attr_get_u64(t->attr[type]) : 0;
 }
 
-static uint32_t get_u32(const struct table *t, unsigned int type)
+static __u32 get_u32(const struct table *t, unsigned int type)
 {
 	return t->attr[type] ? mnl_attr_get_u32(t->attr[type]) : 0;
 }
@@ -165,11 +165,11 @@ int nl_devices(device_fn fn, void *arg)
 
 struct search {
 	const char *name;
-	uint32_t index;
+	__u32 index;
 	bool found;
 };
 
-static void match_name(uint32_t index, const char *name, void *arg)
+static void match_name(__u32 index, const char *name, void *arg)
 {
 	struct search *search = arg;
 
@@ -179,7 +179,7 @@ static void match_name(uint32_t index, const char *name, void *arg)
 	search->found = true;
 }
 
-int nl_find_device(const char *name, uint32_t *index)
+int nl_find_device(const char *name, __u32 *index)
 {
 	struct search search = { .name = name };
 	int ret = nl_devices(match_name, &search);
@@ -196,6 +196,7 @@ int nl_find_device(const char *name, uint32_t *index)
 
 static void read_key(const struct nlattr *nest, struct frmr_key *key)
 {
+	const struct nlattr *ats;
 	struct table t = {};
 
 	mnl_attr_parse_nested(nest, to_table, &t);
@@ -206,9 +207,8 @@ static void read_key(const struct nlattr *nest, struct frmr_key *key)
 		get_u64(&t, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS);
 	key->access_flags =
 		get_u32(&t, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ACCESS_FLAGS);
-	if (t.attr[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS])
-		key->ats = mnl_attr_get_u8(
-			t.attr[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS]);
+	ats = t.attr[RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS];
+	key->ats = ats ? mnl_attr_get_u8(ats) : 0;
 }
 
 /* The table of driver values is a sequence: a name, then its value. */
@@ -271,7 +271,7 @@ static int on_pools(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-int nl_pools(uint32_t index, bool details, pool_fn fn, void *arg)
+int nl_pools(__u32 index, bool details, pool_fn fn, void *arg)
 {
 	struct walk walk = { .pool = fn, .arg = arg };
 	struct nlmsghdr *nlh;
@@ -284,7 +284,7 @@ int nl_pools(uint32_t index, bool details, pool_fn fn, void *arg)
 	return talk(nlh, on_pools, &walk);
 }
 
-static struct nlmsghdr *new_set(uint32_t index)
+static struct nlmsghdr *new_set(__u32 index)
 {
 	struct nlmsghdr *nlh;
 
@@ -293,7 +293,7 @@ static struct nlmsghdr *new_set(uint32_t index)
 	return nlh;
 }
 
-int nl_set_aging(uint32_t index, uint32_t seconds)
+int nl_set_aging(__u32 index, __u32 seconds)
 {
 	struct nlmsghdr *nlh = new_set(index);
 
@@ -301,7 +301,7 @@ int nl_set_aging(uint32_t index, uint32_t seconds)
 	return talk(nlh, NULL, NULL);
 }
 
-int nl_set_pinned(uint32_t index, const struct frmr_key *key, uint32_t count)
+int nl_set_pinned(__u32 index, const struct frmr_key *key, __u32 count)
 {
 	struct nlmsghdr *nlh = new_set(index);
 	struct nlattr *nest;

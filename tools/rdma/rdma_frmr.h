@@ -6,7 +6,6 @@
 #define RDMA_FRMR_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <libmnl/libmnl.h>
 #include <rdma/rdma_netlink.h>
 
@@ -19,11 +18,11 @@ struct options {
 
 /* The immutable properties of the handles in a pool. */
 struct frmr_key {
-	uint64_t vendor_key;
-	uint64_t kernel_vendor_key;
-	uint64_t num_dma_blocks;
-	uint32_t access_flags;
-	uint8_t ats;
+	__u64 vendor_key;
+	__u64 kernel_vendor_key;
+	__u64 num_dma_blocks;
+	__u32 access_flags;
+	__u8 ats;
 };
 
 #define MAX_COUNTERS 16
@@ -31,37 +30,36 @@ struct frmr_key {
 /* A pool as the kernel shows it. */
 struct frmr_pool {
 	struct frmr_key key;
-	uint32_t queue_handles;
-	uint32_t pinned_handles;
-	uint64_t in_use;
-	uint64_t max_in_use;
+	__u32 queue_handles;
+	__u32 pinned_handles;
+	__u64 in_use;
+	__u64 max_in_use;
 	unsigned int num_counters;
 	struct {
 		char name[32];
-		uint64_t value;
+		__u64 value;
 	} counters[MAX_COUNTERS];
 };
 
-typedef void (*device_fn)(uint32_t index, const char *name, void *arg);
-typedef void (*pool_fn)(const char *dev, uint32_t aging_period,
+typedef void (*device_fn)(__u32 index, const char *name, void *arg);
+typedef void (*pool_fn)(const char *dev, __u32 aging_period,
 			const struct frmr_pool *pool, void *arg);
 
 /* nl.c: 0, or a negative errno after a message on stderr. */
 int nl_open(void);
 void nl_close(void);
 int nl_devices(device_fn fn, void *arg);
-int nl_find_device(const char *name, uint32_t *index);
-int nl_pools(uint32_t index, bool details, pool_fn fn, void *arg);
-int nl_set_aging(uint32_t index, uint32_t seconds);
-int nl_set_pinned(uint32_t index, const struct frmr_key *key, uint32_t count);
+int nl_find_device(const char *name, __u32 *index);
+int nl_pools(__u32 index, bool details, pool_fn fn, void *arg);
+int nl_set_aging(__u32 index, __u32 seconds);
+int nl_set_pinned(__u32 index, const struct frmr_key *key, __u32 count);
 
 /* Commands: an exit status. */
 int cmd_show(const struct options *opt, int argc, char **argv);
 int cmd_set(int argc, char **argv);
 
 /* main.c */
-bool parse_number(const char *word, int base, uint64_t max, uint64_t *value);
-int usage_error(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
+bool parse_number(const char *word, int base, __u64 max, __u64 *value);
+int usage_error(const char *what, const char *word);
 
 #endif /* RDMA_FRMR_H */

@@ -10,7 +10,7 @@
 /* vendor_key:num_dma_blocks:access_flags:ats */
 static bool parse_key(const char *word, struct frmr_key *key)
 {
-	uint64_t values[4];
+	__u64 values[4];
 	char *copy = strdup(word), *rest = copy, *part;
 	int n = 0;
 
@@ -35,11 +35,11 @@ static bool parse_key(const char *word, struct frmr_key *key)
 
 static int set_aging(const char *dev, int argc, char **argv)
 {
-	uint64_t seconds;
-	uint32_t index;
+	__u64 seconds;
+	__u32 index;
 
 	if (argc != 1 || !parse_number(argv[0], 10, UINT32_MAX, &seconds))
-		return usage_error("aging takes a number of seconds.");
+		return usage_error("aging takes a number of seconds", NULL);
 	if (nl_find_device(dev, &index) || nl_set_aging(index, seconds))
 		return EXIT_FAILURE;
 	return EXIT_SUCCESS;
@@ -48,17 +48,16 @@ static int set_aging(const char *dev, int argc, char **argv)
 static int set_pinned(const char *dev, int argc, char **argv)
 {
 	struct frmr_key key;
-	uint64_t count;
-	uint32_t index;
+	__u64 count;
+	__u32 index;
 
 	if (argc != 2)
-		return usage_error("pinned takes a key and a number.");
+		return usage_error("pinned takes a key and a number", NULL);
 	if (!parse_key(argv[0], &key))
-		return usage_error("\"%s\" is no key: a key is "
-				   "vendor_key:num_dma_blocks:access_flags:ats, "
-				   "each in hex.", argv[0]);
+		return usage_error("no key of vendor_key:num_dma_blocks:access_flags:ats",
+				   argv[0]);
 	if (!parse_number(argv[1], 10, UINT32_MAX, &count))
-		return usage_error("\"%s\" is no number of handles.", argv[1]);
+		return usage_error("no number of handles", argv[1]);
 	if (nl_find_device(dev, &index) || nl_set_pinned(index, &key, count))
 		return EXIT_FAILURE;
 	return EXIT_SUCCESS;
@@ -67,10 +66,10 @@ static int set_pinned(const char *dev, int argc, char **argv)
 int cmd_set(int argc, char **argv)
 {
 	if (argc < 3 || strcmp(argv[0], "dev"))
-		return usage_error("Expected: dev DEV aging|pinned ...");
+		return usage_error("expected: dev DEV aging|pinned ...", NULL);
 	if (!strcmp(argv[2], "aging"))
 		return set_aging(argv[1], argc - 3, argv + 3);
 	if (!strcmp(argv[2], "pinned"))
 		return set_pinned(argv[1], argc - 3, argv + 3);
-	return usage_error("Unknown setting \"%s\".", argv[2]);
+	return usage_error("unknown setting", argv[2]);
 }

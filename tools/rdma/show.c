@@ -2,7 +2,6 @@
 /*
  * resource show frmr_pools
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@ struct filter {
 		const char *name;
 		int base;
 		bool set;
-		uint64_t value;
+		__u64 value;
 	} field[4];
 };
 
@@ -32,7 +31,7 @@ struct show {
 
 static bool matches(const struct filter *filter, const struct frmr_key *key)
 {
-	uint64_t values[] = {
+	__u64 values[] = {
 		[VENDOR_KEY] = key->vendor_key,
 		[NUM_DMA_BLOCKS] = key->num_dma_blocks,
 		[ACCESS_FLAGS] = key->access_flags,
@@ -46,7 +45,7 @@ static bool matches(const struct filter *filter, const struct frmr_key *key)
 	return true;
 }
 
-static uint64_t counter(const struct frmr_pool *pool, const char *name)
+static __u64 counter(const struct frmr_pool *pool, const char *name)
 {
 	unsigned int i;
 
@@ -59,8 +58,8 @@ static uint64_t counter(const struct frmr_pool *pool, const char *name)
 /* In percent; of a pool that was never asked, 0. */
 static double hit_rate(const struct frmr_pool *pool)
 {
-	uint64_t hits = counter(pool, "hits");
-	uint64_t all = hits + counter(pool, "misses");
+	__u64 hits = counter(pool, "hits");
+	__u64 all = hits + counter(pool, "misses");
 
 	return all ? 100.0 * hits / all : 0;
 }
@@ -71,7 +70,7 @@ static void print_details(const struct frmr_pool *pool)
 	unsigned int i;
 
 	for (i = 0; i < pool->num_counters; i++)
-		printf("%s %-9s %7" PRIu64, i % 4 ? " " : "\n  ",
+		printf("%s %-9s %7llu", i % 4 ? " " : "\n  ",
 		       pool->counters[i].name, pool->counters[i].value);
 	printf("\n   hit rate  %5.1f %%\n", hit_rate(pool));
 }
@@ -87,12 +86,12 @@ static void print_pool(struct show *show, const char *dev,
 		       "in_use", "max_in_use", "pinned");
 	show->header = true;
 	snprintf(text, sizeof(text),
-		 "%" PRIx64 ":%" PRIx64 ":%x:%x", key->vendor_key,
+		 "%llx:%llx:%x:%x", key->vendor_key,
 		 key->num_dma_blocks, key->access_flags, key->ats);
 	if (key->kernel_vendor_key)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
-			 "[%" PRIx64 "]", key->kernel_vendor_key);
-	printf("%-10s %-28s %8u %8" PRIu64 " %10" PRIu64 " %8u", dev, text,
+			 "[%llx]", key->kernel_vendor_key);
+	printf("%-10s %-28s %8u %8llu %10llu %8u", dev, text,
 	       pool->queue_handles, pool->in_use, pool->max_in_use,
 	       pool->pinned_handles);
 	if (show->opt->details)
@@ -101,12 +100,12 @@ static void print_pool(struct show *show, const char *dev,
 		putchar('\n');
 }
 
-static void add_number(struct json_object *to, const char *name, uint64_t value)
+static void add_number(struct json_object *to, const char *name, __u64 value)
 {
 	json_object_object_add(to, name, json_object_new_uint64(value));
 }
 
-static void add_pool(struct show *show, const char *dev, uint32_t aging_period,
+static void add_pool(struct show *show, const char *dev, __u32 aging_period,
 		     const struct frmr_pool *pool)
 {
 	struct json_object *entry = json_object_new_object();
@@ -133,7 +132,7 @@ static void add_pool(struct show *show, const char *dev, uint32_t aging_period,
 	json_object_array_add(show->json, entry);
 }
 
-static void show_pool(const char *dev, uint32_t aging_period,
+static void show_pool(const char *dev, __u32 aging_period,
 		      const struct frmr_pool *pool, void *arg)
 {
 	struct show *show = arg;
@@ -148,15 +147,15 @@ static void show_pool(const char *dev, uint32_t aging_period,
 
 /* One request at a time: devices are collected before their pools are read. */
 struct device_list {
-	uint32_t *index;
+	__u32 *index;
 	size_t count;
 	const char *only;
 };
 
-static void collect(uint32_t index, const char *name, void *arg)
+static void collect(__u32 index, const char *name, void *arg)
 {
 	struct device_list *list = arg;
-	uint32_t *more;
+	__u32 *more;
 
 	if (list->only && strcmp(list->only, name))
 		return;
@@ -190,7 +189,7 @@ static int parse_filter(struct filter *filter, int argc, char **argv)
 
 	for (; argc; argc -= 2, argv += 2) {
 		if (argc < 2)
-			return usage_error("\"%s\" takes a value.", argv[0]);
+			return usage_error("takes a value", argv[0]);
 		if (!strcmp(argv[0], "dev")) {
 			filter->dev = argv[1];
 			continue;
@@ -199,11 +198,10 @@ static int parse_filter(struct filter *filter, int argc, char **argv)
 			if (!strcmp(argv[0], filter->field[i].name))
 				break;
 		if (i == 4)
-			return usage_error("Unknown filter \"%s\".", argv[0]);
+			return usage_error("unknown filter", argv[0]);
 		if (!parse_number(argv[1], filter->field[i].base, UINT64_MAX,
 				  &filter->field[i].value))
-			return usage_error("\"%s\" is no value for %s.",
-					   argv[1], argv[0]);
+			return usage_error("no value for this filter", argv[1]);
 		filter->field[i].set = true;
 	}
 	return 0;
@@ -222,7 +220,7 @@ int cmd_show(const struct options *opt, int argc, char **argv)
 			[ATS] = { .name = "ats", .base = 10 },
 		},
 	};
-	int ret;
+	int flags, ret;
 
 	if (parse_filter(&show.filter, argc, argv))
 		return EXIT_FAILURE;
@@ -230,9 +228,9 @@ int cmd_show(const struct options *opt, int argc, char **argv)
 		show.json = json_object_new_array();
 	ret = show_all(&show);
 	if (opt->json) {
-		puts(json_object_to_json_string_ext(show.json,
-			opt->pretty ? JSON_C_TO_STRING_PRETTY :
-				      JSON_C_TO_STRING_PLAIN));
+		flags = opt->pretty ? JSON_C_TO_STRING_PRETTY :
+				      JSON_C_TO_STRING_PLAIN;
+		puts(json_object_to_json_string_ext(show.json, flags));
 		json_object_put(show.json);
 	}
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;

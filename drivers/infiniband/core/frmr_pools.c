@@ -111,7 +111,10 @@ static DEFINE_SPINLOCK(frmr_attach_lock);
  * Keys and the tree
  */
 
-#define frmr_cmp(a, b) (((a) > (b)) - ((a) < (b)))
+static int frmr_cmp(u64 a, u64 b)
+{
+	return (a > b) - (a < b);
+}
 
 /* Orders everything but the size. */
 static int frmr_class_cmp(const struct ib_frmr_key *a,
@@ -297,7 +300,10 @@ static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
 	return pool;
 }
 
-/* Moves the caller's reference from @pool, or none, to the pool after it. */
+/*
+ * Moves the caller's reference from @pool, or none, to the pool after it. For
+ * walks while pools come and go; who leaves one early puts the last pool.
+ */
 static struct ib_frmr_pool *frmr_pool_step(struct ib_frmr_pools *pools,
 					   struct ib_frmr_pool *pool)
 {
@@ -308,11 +314,6 @@ static struct ib_frmr_pool *frmr_pool_step(struct ib_frmr_pools *pools,
 		frmr_pool_put(pool);
 	return next;
 }
-
-/* Pools may come and go meanwhile. A caller that leaves early puts @pool. */
-#define frmr_for_each_pool(pool, pools)				\
-	for (pool = frmr_pool_step(pools, NULL); pool;		\
-	     pool = frmr_pool_step(pools, pool))
 
 /* Takes the pool out of the tree unless it got a handle or a user meanwhile. */
 static bool frmr_pool_end(struct ib_frmr_pool *pool)
@@ -375,10 +376,10 @@ static u32 frmr_pool_shrink(struct ib_frmr_pool *pool, u32 count, u32 keep)
 
 static u32 frmr_pools_reclaim(struct ib_frmr_pools *pools, u32 count)
 {
-	struct ib_frmr_pool *pool;
+	struct ib_frmr_pool *pool = NULL;
 	u32 done = 0, n;
 
-	frmr_for_each_pool(pool, pools) {
+	while ((pool = frmr_pool_step(pools, pool))) {
 		n = frmr_pool_shrink(pool, count - done,
 				     READ_ONCE(pool->pinned));
 		if (n) {
@@ -531,11 +532,11 @@ static bool frmr_pool_tick(struct ib_frmr_pool *pool)
 
 VISIBLE_IF_KUNIT void frmr_pools_age(struct ib_frmr_pools *pools)
 {
-	struct ib_frmr_pool *pool;
+	struct ib_frmr_pool *pool = NULL;
 	bool again = false;
 
 	WRITE_ONCE(pools->armed, false);
-	frmr_for_each_pool(pool, pools)
+	while ((pool = frmr_pool_step(pools, pool)))
 		again |= frmr_pool_tick(pool);
 	if (again)
 		frmr_pools_arm(pools);
@@ -724,6 +725,7 @@ int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 	const struct ib_frmr_key *key = &mr->frmr.key;
 	struct ib_frmr_pool *pool, *miss = NULL;
 	u32 handle;
+	bool hit;
 	int ret;
 
 	might_sleep();
@@ -733,7 +735,8 @@ int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 		return -EINVAL;
 
 	pool = frmr_pop_idle(pools, key, &handle, &miss);
-	if (!pool) {
+	hit = pool;
+	if (!hit) {
 		pool = miss ?: frmr_pool_get(pools, key);
 		if (!pool)
 			return -ENOMEM;
@@ -744,7 +747,7 @@ int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 	/* From here on the handle keeps the pool. */
 	mr->frmr.pool = pool;
 	mr->frmr.handle = handle;
-	trace_frmr_pop(device, &pool->key, handle, !miss);
+	trace_frmr_pop(device, &pool->key, handle, hit);
 	return 0;
 }
 EXPORT_SYMBOL(ib_frmr_pool_pop);

@@ -32,7 +32,7 @@ struct frmr_chunk;
  * that its way back needs no memory.
  */
 struct frmr_store {
-	spinlock_t lock;
+	spinlock_t lock; /* protects all that follows */
 	struct list_head chunks;
 	struct frmr_chunk *top;
 	u32 fill;

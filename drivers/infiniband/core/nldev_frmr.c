@@ -154,6 +154,7 @@ static int parse_request(struct net *net, const struct nlmsghdr *nlh,
 			 struct nlattr ***tb, struct ib_device **device,
 			 struct netlink_ext_ack *extack)
 {
+	u32 index;
 	int ret;
 
 	*tb = kcalloc(RDMA_NLDEV_ATTR_MAX, sizeof(**tb), GFP_KERNEL);
@@ -169,8 +170,8 @@ static int parse_request(struct net *net, const struct nlmsghdr *nlh,
 		NL_SET_ERR_MSG(extack, "The device index is missing");
 		goto err;
 	}
-	*device = ib_device_get_by_index(net,
-			nla_get_u32((*tb)[RDMA_NLDEV_ATTR_DEV_INDEX]));
+	index = nla_get_u32((*tb)[RDMA_NLDEV_ATTR_DEV_INDEX]);
+	*device = ib_device_get_by_index(net, index);
 	if (!*device) {
 		NL_SET_ERR_MSG(extack, "There is no device with this index");
 		goto err;
@@ -188,6 +189,9 @@ err:
  * @cb: the request and the state of the dump
  *
  * The kernel's own pools are shown only to those who ask for driver details.
+ *
+ * Return: the length of the message; 0 at the end of the dump; -EINVAL if there
+ * is no such device; -EMSGSIZE if not even one pool fits the message; -ENOMEM.
  */
 int nldev_frmr_pools_get_dumpit(struct sk_buff *skb,
 				struct netlink_callback *cb)
@@ -342,6 +346,10 @@ static int set_pools(struct ib_device *device, struct nlattr **tb,
  * @extack: out: what is wrong with it
  *
  * Sets the aging period, or the number of handles that a pool keeps.
+ *
+ * Return: 0; -EINVAL if the request makes no sense or names no device;
+ * -EOPNOTSUPP if the device has no pools; -ENOMEM; or what
+ * ib_frmr_pools_set_pinned() returns.
  */
 int nldev_frmr_pools_set_doit(struct sk_buff *skb, struct nlmsghdr *nlh,
 			      struct netlink_ext_ack *extack)

@@ -17,7 +17,7 @@
 #include "rxe_frmr.h"
 
 /* The page table is indexed by int, and its size a power of two. */
-#define RXE_FRMR_MAX_PAGES (1U << 30)
+#define RXE_FRMR_MAX_PAGES BIT(30)
 
 /*
  * ib_alloc_mr() MRs keep to themselves: their owner picks the low byte of the

@@ -226,8 +226,9 @@ static struct ibv_mr *reg_with_fault(size_t pages, unsigned int nth,
 	return mr;
 }
 
+/* @faults: whether there must be something that can fail. */
 static void report(const struct tally *t, const char *what, size_t pages,
-		   unsigned long pinned_before)
+		   unsigned long pinned_before, bool faults)
 {
 	unsigned long pinned = pinned_kb();
 
@@ -235,7 +236,7 @@ static void report(const struct tally *t, const char *what, size_t pages,
 		ksft_print_msg("%lu kB pinned before, %lu kB after\n",
 			       pinned_before, pinned);
 	ksft_test_result(!t->wrong && pinned == pinned_before &&
-			 t->failed + t->endured,
+			 (!faults || t->failed + t->endured),
 			 "%s of %zu pages: %u faults failed it, %u did not\n",
 			 what, pages, t->failed, t->endured);
 }
@@ -254,7 +255,7 @@ static void test_reg_reused(size_t pages)
 		if (mr)
 			demand(&t, !ibv_dereg_mr(mr), nth, "not deregistered");
 	}
-	report(&t, "registration (object reused)", pages, pinned);
+	report(&t, "registration (object reused)", pages, pinned, true);
 }
 
 /*
@@ -293,7 +294,7 @@ static void test_reg_new(size_t pages)
 
 	reg_new_once(pages, &t);
 	reg_new_once(pages, &t);
-	report(&t, "registration (new object)", pages, pinned);
+	report(&t, "registration (new object)", pages, pinned, true);
 }
 
 /* A deregistration that fails leaves a region that works and can go later. */
@@ -328,7 +329,8 @@ static void test_dereg(size_t pages)
 		if (mr)
 			injected = dereg_with_fault(mr, nth, &t);
 	}
-	report(&t, "deregistration", pages, pinned);
+	/* Nothing to fail is fine: a pool takes objects back without memory. */
+	report(&t, "deregistration", pages, pinned, false);
 }
 
 static void test_kmemleak(void)

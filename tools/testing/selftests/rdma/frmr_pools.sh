@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The netlink commands of the FRMR pools: what they show, what they set, what
+# they refuse and how they say so.
+
+. "$(dirname "$0")/lib.sh"
+
+as_nobody()
+{
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
+
+test_each_pool_shows_all_counters()
+{
+	set_pools pinned 0:4:0:0 3 &&
+	equal counters "$(pools | jq -c '.[0] | [.hits, .misses, .created,
+		.destroyed, .aged, .reclaimed, .dropped, .failures]')" \
+		"[0,0,3,0,0,0,0,0]"
+}
+
+test_anybody_may_look()
+{
+	set_pools pinned 0:4:0:0 1 &&
+	equal shown "$(as_nobody rdma-frmr -j resource show frmr_pools |
+		jq length)" 1
+}
+
+test_only_an_administrator_may_set()
+{
+	refused "Operation not permitted" as_nobody rdma-frmr \
+		resource set frmr_pools dev "$DEV" aging 5 &&
+	refused "Operation not permitted" as_nobody rdma-frmr \
+		resource set frmr_pools dev "$DEV" pinned 0:4:0:0 5 &&
+	no_pools
+}
+
+test_the_aging_period_is_what_was_set()
+{
+	set_pools pinned 0:1:0:0 1 &&
+	equal default "$(pools | jq '.[0].aging_period')" 60 &&
+	set_pools aging 4294967295 &&
+	equal longest "$(pools | jq '.[0].aging_period')" 4294967295 &&
+	set_pools aging 7 &&
+	equal period "$(pools | jq '.[0].aging_period')" 7
+}
+
+test_an_aging_period_of_0_is_refused()
+{
+	refused "1 second or more" set_pools aging 0
+}
+
+test_pinning_fills_the_pool_at_once()
+{
+	set_pools pinned 0:10:0:0 1000 &&
+	equal idle "$(in_pool 16 queue_handles)" 1000 &&
+	equal pinned "$(in_pool 16 pinned_handles)" 1000 &&
+	equal created "$(in_pool 16 created)" 1000
+}
+
+test_pinned_sizes_are_rounded_as_the_driver_does()
+{
+	set_pools pinned 0:9:0:0 2 &&
+	equal idle "$(in_pool 16 queue_handles)" 2
+}
+
+test_access_flags_that_can_change_make_no_pool_of_their_own()
+{
+	set_pools pinned 0:4:7:0 2 &&
+	set_pools pinned 0:4:0:0 5 &&
+	equal pools "$(pools | jq length)" 1 &&
+	equal idle "$(in_pool 4 queue_handles)" 5
+}
+
+test_pinned_handles_serve_registrations()
+{
+	set_pools pinned 0:4:0:0 100 &&
+	mr_churn -d "$DEV" -n 100 -m 100 -s 3,4 --json >/dev/null &&
+	equal misses "$(in_pool 4 misses)" 0 &&
+	equal hits "$(in_pool 4 hits)" 100
+}
+
+test_pinned_handles_do_not_age_until_they_are_unpinned()
+{
+	set_pools aging 1 &&
+	set_pools pinned 0:4:0:0 200 &&
+	mr_churn -d "$DEV" -n 300 -m 300 -s 4 --json >/dev/null &&
+	sleep 4 &&
+	equal idle "$(in_pool 4 queue_handles)" 200 &&
+	set_pools pinned 0:4:0:0 0 &&
+	eventually 6 no_pools
+}
+
+test_unpinning_a_pool_that_is_not_there_is_refused()
+{
+	refused "no such pool" set_pools pinned 0:4:0:0 0
+}
+
+test_more_than_the_device_holds_is_refused_at_once()
+{
+	refused "MRs at most" set_pools pinned 0:4:0:0 4294967295 &&
+	no_pools
+}
+
+test_a_key_without_blocks_is_refused()
+{
+	refused "number of DMA blocks" set_pools pinned 0:0:0:0 1
+}
+
+test_a_key_beyond_the_device_is_refused()
+{
+	refused "can have this key" set_pools pinned 0:ffffffffffff:0:0 1
+}
+
+test_unknown_vendor_bits_are_refused()
+{
+	refused "can have this key" set_pools pinned 1:4:0:0 1
+}
+
+test_ats_is_refused_by_a_device_without()
+{
+	refused "can have this key" set_pools pinned 0:4:0:1 1
+}
+
+test_impossible_access_flags_are_refused()
+{
+	# Remote write without local write.
+	refused "access flags" set_pools pinned 0:4:2:0 1 &&
+	refused "access flags" set_pools pinned 0:4:80000000:0 1
+}
+
+test_a_device_that_does_not_exist_is_refused()
+{
+	refused "no RDMA device" rdma-frmr resource show frmr_pools dev nix &&
+	refused "no RDMA device" rdma-frmr resource set frmr_pools dev nix \
+		aging 5
+}
+
+test_the_tool_refuses_what_makes_no_sense()
+{
+	refused "unknown object" rdma-frmr foo &&
+	refused "unknown command" rdma-frmr resource foo frmr_pools &&
+	refused "unknown filter" rdma-frmr resource show frmr_pools foo 1 &&
+	refused "takes a value" rdma-frmr resource show frmr_pools ats &&
+	refused "no value for" rdma-frmr resource show frmr_pools ats x &&
+	refused "number of seconds" set_pools aging -1 &&
+	refused "number of seconds" set_pools aging 4294967296 &&
+	refused "no key of" set_pools pinned 0:4:0 1 &&
+	refused "no key of" set_pools pinned 0:4:0:0:0 1 &&
+	refused "no key of" set_pools pinned 0:4:0:2 1 &&
+	refused "no number of" set_pools pinned 0:4:0:0 many &&
+	refused "unknown setting" set_pools foo 1 &&
+	refused "unknown option" rdma-frmr -x
+}
+
+test_filters_pick_pools()
+{
+	set_pools pinned 0:4:0:0 1 &&
+	set_pools pinned 0:20:0:0 1 &&
+	equal "of 32" "$(rdma-frmr -j resource show frmr_pools dev "$DEV" \
+		num_dma_blocks 32 | jq -c 'map(.num_dma_blocks)')" "[32]" &&
+	equal "of none" "$(rdma-frmr -j resource show frmr_pools ats 1 |
+		jq length)" 0
+}
+
+run_tests

@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The life of the pools under Soft-RoCE: what applications that register memory,
+# end, are killed, or lose their device, do to them.
+
+. "$(dirname "$0")/lib.sh"
+
+# mr_churn registers a buffer of 64 pages for its own use, beside the others.
+OWN=64
+
+test_a_new_device_has_no_pools()
+{
+	no_pools
+}
+
+test_a_miss_creates_an_object_of_the_rounded_size()
+{
+	churn -n 1 -s 3 >/dev/null &&
+	equal created "$(in_pool 4 created)" 1 &&
+	equal misses "$(in_pool 4 misses)" 1 &&
+	equal hits "$(in_pool 4 hits)" 0 &&
+	equal idle "$(in_pool 4 queue_handles)" 1 &&
+	equal pools "$(pools | jq -c 'map(.num_dma_blocks)')" "[4,$OWN]"
+}
+
+test_a_restart_creates_nothing()
+{
+	local created
+
+	churn -n 50 -m 50 -s 1,2,5,16 >/dev/null || return
+	created=$(total created)
+	churn -n 50 -m 50 -s 1,2,5,16 >/dev/null &&
+	equal "created again" "$(total created)" "$created" &&
+	equal hits "$(total hits)" "$created"
+}
+
+test_sizes_that_round_to_the_same_share_a_pool()
+{
+	churn -n 20 -s 5,6,7,8 >/dev/null &&
+	equal created "$(in_pool 8 created)" 1 &&
+	equal hits "$(in_pool 8 hits)" 19
+}
+
+in_use_is()
+{
+	[ "$(total in_use)" -eq "$1" ]
+}
+
+test_held_registrations_count_as_in_use()
+{
+	local status=0
+
+	mr_churn -d "$DEV" -n 30 -m 30 -s 1 --hold 60 >/dev/null &
+	eventually 30 in_use_is 31 &&
+	equal in_use "$(in_pool 1 in_use)" 30 &&
+	equal idle "$(in_pool 1 queue_handles)" 0 &&
+	accounting_holds || status=1
+
+	# Ends the holding.
+	kill -TERM $!
+	wait
+	[ $status -eq 0 ] &&
+	equal "in_use afterwards" "$(in_pool 1 in_use)" 0 &&
+	equal "idle afterwards" "$(in_pool 1 queue_handles)" 30 &&
+	equal max_in_use "$(in_pool 1 max_in_use)" 30
+}
+
+test_a_killed_application_leaves_nothing_in_use()
+{
+	mr_churn -d "$DEV" -n 40 -m 40 -s 1,4 --hold 60 >/dev/null &
+	eventually 30 in_use_is 41
+	kill -KILL $!
+	wait $! 2>/dev/null
+	eventually 10 in_use_is 0 &&
+	equal idle "$(total queue_handles)" 41
+}
+
+test_idle_objects_age_and_pools_end()
+{
+	churn -n 60 -m 60 -s 1,4,16 >/dev/null &&
+	set_pools aging 1 &&
+	eventually 10 no_pools
+}
+
+test_what_is_in_use_does_not_age()
+{
+	churn -n 10 -m 10 -s 2 --hold 6 >/dev/null &
+	set_pools aging 1
+	sleep 4
+	equal in_use "$(in_pool 2 in_use)" 10
+	local status=$?
+
+	wait
+	return $status
+}
+
+test_threads_share_pools_without_losing_anything()
+{
+	churn -t 4 -n 1500 -m 8 --verify 10 >/dev/null &&
+	equal in_use "$(total in_use)" 0
+}
+
+test_registration_goes_on_while_pools_age()
+{
+	set_pools aging 1 &&
+	churn -t 2 -S 5 -m 20 --verify 10 >/dev/null &&
+	eventually 10 no_pools
+}
+
+test_a_device_is_deleted_once_its_applications_are_gone()
+{
+	churn -n 50 -m 50 -s 1,4 --hold 3 >/dev/null &
+	sleep 1
+	rdma link delete "$DEV" &
+	wait
+	refused "" rdma link show "$DEV/1" &&
+	fresh_device &&
+	no_pools
+}
+
+test_a_device_is_deleted_while_its_pools_age()
+{
+	local i
+
+	for i in 0 2 4 6 8; do
+		fresh_device
+		set_pools aging 1
+		churn -n 300 -m 300 -s 1,2 --verify 0 >/dev/null || return
+		sleep 1.$i
+		rdma link delete "$DEV" || return
+	done
+	fresh_device
+}
+
+test_a_device_is_deleted_with_full_pools()
+{
+	churn -n 1000 -m 1000 -s 1 --verify 0 >/dev/null &&
+	rdma link delete "$DEV" &&
+	fresh_device && no_pools
+}
+
+test_registrations_are_traced()
+{
+	local t=/sys/kernel/tracing
+
+	echo >$t/trace
+	echo 1 >$t/events/frmr/enable
+	churn -n 2 -s 3 --verify 0 >/dev/null
+	set_pools aging 1
+	eventually 10 no_pools
+	echo 0 >$t/events/frmr/enable
+	cp $t/trace "/run/frmr-trace"
+	echo >$t/trace
+
+	local want
+
+	for want in "frmr_pop: dev=$DEV key=0:4:0:0\[0\] handle=[0-9]* miss" \
+		    "frmr_pop: dev=$DEV key=0:4:0:0\[0\] handle=[0-9]* hit" \
+		    "frmr_push: dev=$DEV key=0:4:0:0\[0\] handle=" \
+		    "frmr_create: dev=$DEV key=0:4:0:0\[0\] count=1 ret=0" \
+		    "frmr_destroy: dev=$DEV key=0:4:0:0\[0\] count=1" \
+		    "frmr_age: dev=$DEV key=0:4:0:0\[0\] count=1"; do
+		grep -q "$want" /run/frmr-trace && continue
+		ktap_print_msg "not in the trace: $want"
+		return 1
+	done
+}
+
+run_tests

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the tests of the FRMR pools share. Needs root, jq, rdma (iproute2) and
+# rdma-frmr (tools/rdma) in the path.
+# shellcheck shell=bash
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=/dev/null
+. "$HERE/../kselftest/ktap_helpers.sh"
+
+DEV=${RDMA_DEVICE:-rxe0}
+NETDEV=${RDMA_NETDEV:-v0}
+PATH=$HERE:$PATH
+
+# pools: each pool with its counters, as a JSON array
+pools()
+{
+	rdma-frmr -d -j resource show frmr_pools dev "$DEV"
+}
+
+# total FIELD: its sum over all pools
+total()
+{
+	pools | jq "map(.$1) | add // 0"
+}
+
+# in_pool BLOCKS FIELD: of the users' pool of that size, or "none"
+in_pool()
+{
+	pools | jq -r "map(select(.num_dma_blocks == $1 and
+		(has(\"kernel_vendor_key\") | not))) | .[0].$2 // \"none\""
+}
+
+set_pools()
+{
+	rdma-frmr resource set frmr_pools dev "$DEV" "$@"
+}
+
+churn()
+{
+	mr_churn -d "$DEV" --json "$@"
+}
+
+# A device that has never registered anything.
+fresh_device()
+{
+	! rdma link show "$DEV/1" >/dev/null 2>&1 || rdma link delete "$DEV"
+	rdma link add "$DEV" type rxe netdev "$NETDEV"
+}
+
+# eventually SECONDS COMMAND...: whether it succeeds in that time
+eventually()
+{
+	local end=$((SECONDS + $1))
+
+	until "${@:2}"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+# equal WHAT GOT WANT: says so if they are not
+equal()
+{
+	[ "$2" = "$3" ] && return
+	ktap_print_msg "$1: $2, should be $3"
+	return 1
+}
+
+# refused TEXT COMMAND...: the command fails and its message has TEXT in it
+refused()
+{
+	local text=$1 output
+
+	shift
+	if output=$("$@" 2>&1); then
+		ktap_print_msg "not refused: $*"
+		return 1
+	fi
+	[[ $output = *"$text"* ]] && return
+	ktap_print_msg "$*: \"$output\" should be about \"$text\""
+	return 1
+}
+
+# Nothing is lost and nothing counted twice, in any pool.
+accounting_holds()
+{
+	local wrong
+
+	wrong=$(pools | jq -c '.[] | select(.created !=
+		.destroyed + .dropped + .queue_handles + .in_use)')
+	[ -z "$wrong" ] && return
+	ktap_print_msg "accounting: $wrong"
+	return 1
+}
+
+no_pools()
+{
+	[ "$(pools | jq length)" -eq 0 ]
+}
+
+# Runs each function whose name begins with test_; the name says what it proves.
+run_tests()
+{
+	local tests t
+
+	mapfile -t tests < <(declare -F | sed -n 's/^declare -f test_//p')
+	ktap_print_header
+	if [ "$(id -u)" -ne 0 ] || ! command -v rdma-frmr jq rdma >/dev/null
+	then
+		ktap_skip_all "needs root, rdma-frmr, jq and rdma"
+		exit "$KSFT_SKIP"
+	fi
+	ktap_set_plan ${#tests[@]}
+	for t in "${tests[@]}"; do
+		fresh_device
+		# Two results: the test's, and what it left in the accounting.
+		if "test_$t" && accounting_holds; then
+			ktap_test_pass "$t"
+		else
+			ktap_test_fail "$t"
+		fi
+	done
+	ktap_finished
+}

@@ -7,8 +7,6 @@
  *
  * Locks, in the order in which they are taken:
  *
- *   frmr_attach_lock	ib_device::frmr_pools, against those who come from
- *			outside of the driver
  *   ib_frmr_pools::lock	the tree; no pool leaves it under a reader
  *   frmr_store::lock	the handles of one pool
  *
@@ -55,13 +53,12 @@
  * @tree: struct ib_frmr_pool, in the order of frmr_key_cmp()
  * @aging: runs once a period
  * @aging_period: in seconds
- * @armed: @aging is on its way, or finds out itself that it must be
- * @destroying: who is about to take handles out of a pool and destroy them
+ * @destroying: batches of handles that may be neither in a pool nor gone
  * @destroyed: handles destroyed so far, of all pools
  * @users: those for whom ib_frmr_pools_cleanup() waits
  * @unused: completed when there is none left
  * @refs: the device, and each pool
- * @rcu: keeps the memory for those who are about to arm @aging
+ * @rcu: keeps the memory for those who come without a reference
  */
 struct ib_frmr_pools {
 	struct ib_device *device;
@@ -70,7 +67,6 @@ struct ib_frmr_pools {
 	struct rb_root tree;
 	struct delayed_work aging;
 	u32 aging_period;
-	bool armed;
 	atomic_t destroying;
 	atomic64_t destroyed;
 	refcount_t users;
@@ -85,27 +81,23 @@ struct ib_frmr_pools {
  * @pools: where the pool belongs
  * @key: what the handles have in common; never changes
  * @store: the handles
- * @pinned: handles to keep, idle and in use together
  * @empty_mark: handles created by the last aging tick if the pool was empty
  *	then, else FRMR_NOT_EMPTY; only the aging work looks at it
  * @refs: the tree, and everybody who uses the pool for longer than he holds
  *	ib_frmr_pools::lock or one of its handles
  * @stats: enum ib_frmr_stat; the hits are in @store
- * @rcu: keeps the memory for those who look at @store
+ * @rcu: keeps the memory for those who have just given back their handle
  */
 struct ib_frmr_pool {
 	struct rb_node node;
 	struct ib_frmr_pools *pools;
 	struct ib_frmr_key key;
 	struct frmr_store store;
-	u32 pinned;
 	u64 empty_mark;
 	refcount_t refs;
 	atomic64_t stats[IB_FRMR_NUM_STATS];
 	struct rcu_head rcu;
 };
-
-static DEFINE_SPINLOCK(frmr_attach_lock);
 
 /*
  * Keys and the tree
@@ -278,8 +270,8 @@ static struct ib_frmr_pool *frmr_pool_get(struct ib_frmr_pools *pools,
 }
 
 /*
- * The pool after @after, or the first, with a reference for the caller. Finds
- * its place by key: @after's pool may have left the tree.
+ * The pool after @after, with a reference for the caller. Finds its place by
+ * key: @after's pool may have left the tree. A key of zeros comes before all.
  */
 static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
 					    const struct ib_frmr_key *after)
@@ -287,13 +279,9 @@ static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
 	struct ib_frmr_pool *pool;
 
 	read_lock(&pools->lock);
-	if (after) {
-		pool = frmr_lower_bound(pools, after);
-		if (pool && !frmr_key_cmp(&pool->key, after))
-			pool = frmr_next_pool(pool);
-	} else {
-		pool = frmr_node_pool(rb_first(&pools->tree));
-	}
+	pool = frmr_lower_bound(pools, after);
+	if (pool && !frmr_key_cmp(&pool->key, after))
+		pool = frmr_next_pool(pool);
 	if (pool)
 		refcount_inc(&pool->refs);
 	read_unlock(&pools->lock);
@@ -307,9 +295,10 @@ static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
 static struct ib_frmr_pool *frmr_pool_step(struct ib_frmr_pools *pools,
 					   struct ib_frmr_pool *pool)
 {
+	static const struct ib_frmr_key start;
 	struct ib_frmr_pool *next;
 
-	next = frmr_pool_after(pools, pool ? &pool->key : NULL);
+	next = frmr_pool_after(pools, pool ? &pool->key : &start);
 	if (pool)
 		frmr_pool_put(pool);
 	return next;
@@ -325,7 +314,8 @@ static bool frmr_pool_end(struct ib_frmr_pool *pool)
 	write_lock(&pools->lock);
 	frmr_store_read(&pool->store, &state);
 	/* The tree and the caller: nobody else is about to use the pool. */
-	end = !state.reserved && refcount_read(&pool->refs) == 2;
+	end = !state.reserved && !state.pinned &&
+	      refcount_read(&pool->refs) == 2;
 	if (end)
 		rb_erase(&pool->node, &pools->tree);
 	write_unlock(&pools->lock);
@@ -348,40 +338,37 @@ static void frmr_destroy(struct ib_frmr_pool *pool, u32 *handles, u32 count)
 	atomic64_add(count, &pools->destroyed);
 }
 
-/*
- * Destroys up to @count idle handles, but leaves @keep in the pool. All the
- * while @destroying tells that handles may be neither in the store nor gone.
- */
-static u32 frmr_pool_shrink(struct ib_frmr_pool *pool, u32 count, u32 keep)
+/* Destroys up to @count idle handles that are not pinned. */
+static u32 frmr_pool_shrink(struct ib_frmr_pool *pool, u32 count)
 {
 	struct ib_frmr_pools *pools = pool->pools;
 	u32 handles[FRMR_BATCH];
 	u32 done = 0, n;
 
-	atomic_inc(&pools->destroying);
-	while (done < count) {
+	do {
+		atomic_inc(&pools->destroying);
 		n = frmr_store_take(&pool->store, handles,
-				    min_t(u32, count - done, FRMR_BATCH), keep);
-		if (!n)
-			break;
-		frmr_destroy(pool, handles, n);
-		frmr_store_unreserve(&pool->store, n);
+				    min_t(u32, count - done, FRMR_BATCH));
+		if (n)
+			frmr_destroy(pool, handles, n);
+		/* Fully ordered: who waits sees that they are destroyed. */
+		atomic_dec_return(&pools->destroying);
+		wake_up_var(&pools->destroying);
 		done += n;
 		cond_resched();
-	}
-	if (atomic_dec_and_test(&pools->destroying))
-		wake_up_var(&pools->destroying);
+	} while (n && done < count);
+	if (done)
+		frmr_store_trim(&pool->store);
 	return done;
 }
 
-static u32 frmr_pools_reclaim(struct ib_frmr_pools *pools, u32 count)
+static u32 frmr_pools_shrink(struct ib_frmr_pools *pools, u32 count)
 {
 	struct ib_frmr_pool *pool = NULL;
 	u32 done = 0, n;
 
 	while ((pool = frmr_pool_step(pools, pool))) {
-		n = frmr_pool_shrink(pool, count - done,
-				     READ_ONCE(pool->pinned));
+		n = frmr_pool_shrink(pool, count - done);
 		if (n) {
 			atomic64_add(n, &pool->stats[IB_FRMR_RECLAIMED]);
 			trace_frmr_reclaim(pools->device, &pool->key, n);
@@ -396,21 +383,25 @@ static u32 frmr_pools_reclaim(struct ib_frmr_pools *pools, u32 count)
 }
 
 /*
- * Makes the device give up what nobody uses. True if it gave up anything since
- * @destroyed was read: what others destroy counts as well, so wait for them.
+ * Makes the device give up to @count handles that nobody uses. What others are
+ * about to destroy is room as well: waits for some of it if there is no other.
+ * Returns how many were destroyed since @destroyed was read.
  */
-static bool frmr_pools_make_room(struct ib_frmr_pools *pools, s64 destroyed)
+static u64 frmr_pools_make_room(struct ib_frmr_pools *pools, u32 count,
+				s64 destroyed)
 {
-	frmr_pools_reclaim(pools, U32_MAX);
-	wait_var_event(&pools->destroying, !atomic_read(&pools->destroying));
-	return atomic64_read(&pools->destroyed) != destroyed;
+	if (!frmr_pools_shrink(pools, count))
+		wait_var_event(&pools->destroying,
+			       !atomic_read_acquire(&pools->destroying) ||
+			       atomic64_read(&pools->destroyed) != destroyed);
+	return atomic64_read(&pools->destroyed) - destroyed;
 }
 
 /*
- * Creating handles
+ * Creating handles. Room for them is reserved.
  */
 
-static int frmr_create_once(struct ib_frmr_pool *pool, u32 *handles, u32 count)
+static int frmr_create(struct ib_frmr_pool *pool, u32 *handles, u32 count)
 {
 	struct ib_device *device = pool->pools->device;
 	/* The driver gets a copy: nothing may alter a key that is in the tree. */
@@ -426,41 +417,65 @@ static int frmr_create_once(struct ib_frmr_pool *pool, u32 *handles, u32 count)
 	return ret;
 }
 
-/* Room for the handles is reserved; it is given back on failure. */
-static int frmr_create(struct ib_frmr_pool *pool, u32 *handles, u32 count)
+/* Whether a creation that failed may succeed once there is room. */
+static bool frmr_wants_room(int error)
+{
+	return error != -EINVAL && error != -EOPNOTSUPP &&
+	       !fatal_signal_pending(current);
+}
+
+/* Makes room and tries once more if the device can't create the handles. */
+static int frmr_create_or_make_room(struct ib_frmr_pool *pool, u32 *handles,
+				    u32 count)
 {
 	struct ib_frmr_pools *pools = pool->pools;
 	s64 destroyed = atomic64_read(&pools->destroyed);
 	int ret;
 
-	ret = frmr_create_once(pool, handles, count);
-	if (ret && ret != -EINVAL && ret != -EOPNOTSUPP &&
-	    frmr_pools_make_room(pools, destroyed))
-		ret = frmr_create_once(pool, handles, count);
-	if (ret)
-		frmr_store_unreserve(&pool->store, count);
+	ret = frmr_create(pool, handles, count);
+	if (ret && frmr_wants_room(ret) &&
+	    frmr_pools_make_room(pools, U32_MAX, destroyed))
+		ret = frmr_create(pool, handles, count);
 	return ret;
 }
 
-/* Creates idle handles until the pool has as many as are pinned. */
-static int frmr_pool_fill(struct ib_frmr_pool *pool)
+/* Whether filling a pool must end early. */
+static int frmr_fill_interrupted(struct ib_frmr_pools *pools)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	/* ib_frmr_pools_cleanup() waits for us. */
+	return READ_ONCE(pools->device->frmr_pools) == pools ? 0 : -ENODEV;
+}
+
+/*
+ * Creates idle handles until the pool has as many as are pinned. Where the
+ * device can't create a batch, it gets smaller ones, so that it is filled up.
+ */
+static int frmr_pool_fill(struct ib_frmr_pool *pool,
+			  int (*create)(struct ib_frmr_pool *pool,
+					u32 *handles, u32 count))
 {
 	u32 handles[FRMR_BATCH];
+	u32 batch = FRMR_BATCH;
 	int count, ret;
 
-	for (;;) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		count = frmr_store_reserve(&pool->store, FRMR_BATCH,
-					   READ_ONCE(pool->pinned));
+	while (!(ret = frmr_fill_interrupted(pool->pools))) {
+		count = frmr_store_reserve_pinned(&pool->store, batch);
 		if (count <= 0)
 			return count;
-		ret = frmr_create(pool, handles, count);
-		if (ret)
-			return ret;
-		frmr_store_add(&pool->store, handles, count);
+		ret = create(pool, handles, count);
+		if (!ret) {
+			frmr_store_add(&pool->store, handles, count);
+		} else {
+			frmr_store_unreserve(&pool->store, count);
+			if (count == 1 || !frmr_wants_room(ret))
+				return ret;
+			batch = count / 2;
+		}
 		cond_resched();
 	}
+	return ret;
 }
 
 /*
@@ -475,12 +490,13 @@ static unsigned long frmr_pools_period(struct ib_frmr_pools *pools)
 }
 
 /*
- * Called after anything that gives the aging work something to do. The work
- * clears @armed before it looks at the pools, so it sees what was there before.
+ * Called after anything that gives the aging work something to do. The work is
+ * not pending any more when it looks at the pools. If it has looked at a store
+ * before the caller changed it, the store's lock makes the caller see that.
  */
 static void frmr_pools_arm(struct ib_frmr_pools *pools)
 {
-	if (!READ_ONCE(pools->armed) && !xchg(&pools->armed, true))
+	if (!delayed_work_pending(&pools->aging))
 		queue_delayed_work(system_unbound_wq, &pools->aging,
 				   frmr_pools_period(pools));
 }
@@ -493,7 +509,7 @@ static bool frmr_pool_is_idle(struct ib_frmr_pool *pool)
 	bool empty;
 
 	frmr_store_read(&pool->store, &state);
-	empty = !state.reserved && !READ_ONCE(pool->pinned);
+	empty = !state.reserved && !state.pinned;
 	if (empty && pool->empty_mark == created)
 		return true;
 	pool->empty_mark = empty ? created : FRMR_NOT_EMPTY;
@@ -502,14 +518,13 @@ static bool frmr_pool_is_idle(struct ib_frmr_pool *pool)
 
 static bool frmr_pool_ages(struct ib_frmr_pool *pool)
 {
-	u32 pinned = READ_ONCE(pool->pinned);
 	struct frmr_store_state state;
 	u32 total;
 
 	frmr_store_read(&pool->store, &state);
 	total = state.idle + state.in_use;
-	return !state.reserved || total < pinned ||
-	       (state.idle && total > pinned);
+	return !state.reserved || total < state.pinned ||
+	       (state.idle && total > state.pinned);
 }
 
 /* Returns whether the next tick has something to do for the pool. */
@@ -518,13 +533,16 @@ static bool frmr_pool_tick(struct ib_frmr_pool *pool)
 	u32 unneeded = frmr_store_mark(&pool->store);
 	u32 n;
 
-	n = frmr_pool_shrink(pool, unneeded, READ_ONCE(pool->pinned));
+	n = frmr_pool_shrink(pool, unneeded);
 	if (n) {
 		atomic64_add(n, &pool->stats[IB_FRMR_AGED]);
 		trace_frmr_age(pool->pools->device, &pool->key, n);
 	}
-	/* Handles may have been dropped. What fails now is tried next time. */
-	frmr_pool_fill(pool);
+	/*
+	 * Handles may have been dropped. That is no reason to take what other
+	 * pools have; what fails now is tried next time.
+	 */
+	frmr_pool_fill(pool, frmr_create);
 	if (frmr_pool_is_idle(pool) && frmr_pool_end(pool))
 		return false;
 	return frmr_pool_ages(pool);
@@ -535,7 +553,6 @@ VISIBLE_IF_KUNIT void frmr_pools_age(struct ib_frmr_pools *pools)
 	struct ib_frmr_pool *pool = NULL;
 	bool again = false;
 
-	WRITE_ONCE(pools->armed, false);
 	while ((pool = frmr_pool_step(pools, pool)))
 		again |= frmr_pool_tick(pool);
 	if (again)
@@ -566,7 +583,6 @@ int ib_frmr_pools_init(struct ib_device *device,
 		       const struct ib_frmr_pool_ops *pool_ops)
 {
 	struct ib_frmr_pools *pools;
-	bool taken;
 
 	if (!pool_ops->create_frmrs || !pool_ops->destroy_frmrs)
 		return -EINVAL;
@@ -584,13 +600,7 @@ int ib_frmr_pools_init(struct ib_device *device,
 	init_completion(&pools->unused);
 	refcount_set(&pools->refs, 1);
 
-	spin_lock(&frmr_attach_lock);
-	taken = device->frmr_pools;
-	if (!taken)
-		device->frmr_pools = pools;
-	spin_unlock(&frmr_attach_lock);
-
-	if (taken) {
+	if (cmpxchg(&device->frmr_pools, NULL, pools)) {
 		kfree(pools);
 		return -EEXIST;
 	}
@@ -606,7 +616,7 @@ static void frmr_pool_close(struct ib_frmr_pool *pool)
 
 	refcount_inc(&pool->refs);
 	in_use = frmr_store_close(&pool->store);
-	frmr_pool_shrink(pool, U32_MAX, 0);
+	frmr_pool_shrink(pool, U32_MAX);
 	if (!in_use)
 		frmr_pool_put(pool); /* the tree's; else the last handle's */
 	else
@@ -638,10 +648,7 @@ void ib_frmr_pools_cleanup(struct ib_device *device)
 
 	might_sleep();
 
-	spin_lock(&frmr_attach_lock);
-	pools = device->frmr_pools;
-	device->frmr_pools = NULL;
-	spin_unlock(&frmr_attach_lock);
+	pools = xchg(&device->frmr_pools, NULL);
 	if (!pools)
 		return;
 
@@ -674,11 +681,14 @@ static struct ib_frmr_pool *frmr_pop_idle(struct ib_frmr_pools *pools,
 	first = frmr_lower_bound(pools, key);
 	for (pool = first; frmr_pool_fits(pool, key);
 	     pool = frmr_next_pool(pool)) {
-		if (frmr_store_pop(&pool->store, handle))
+		if (frmr_store_pop(&pool->store, handle)) {
+			trace_frmr_pop(pools->device, &pool->key, *handle,
+				       true);
 			goto out;
+		}
 	}
 	pool = NULL;
-	if (frmr_pool_fits(first, key)) {
+	if (miss && frmr_pool_fits(first, key)) {
 		refcount_inc(&first->refs);
 		*miss = first;
 	}
@@ -687,21 +697,60 @@ out:
 	return pool;
 }
 
-/* A handle of a new object; the caller's reference on @pool is put. */
-static int frmr_pop_new(struct ib_frmr_pool *pool, u32 *handle)
+/*
+ * A handle of a new object in @pool, else one that somebody returned meanwhile:
+ * without pools his object would be gone and make room for ours. The pool that
+ * the handle is from, or an error.
+ */
+static struct ib_frmr_pool *frmr_pop_new(struct ib_frmr_pool *pool,
+					 const struct ib_frmr_key *key,
+					 u32 *handle)
 {
+	struct ib_frmr_pools *pools = pool->pools;
+	s64 destroyed = atomic64_read(&pools->destroyed);
+	struct ib_frmr_pool *found = NULL;
 	int ret;
 
+	ret = frmr_store_reserve(&pool->store);
+	if (ret)
+		goto out;
+	ret = frmr_create(pool, handle, 1);
+	if (ret && frmr_wants_room(ret)) {
+		found = frmr_pop_idle(pools, key, handle, NULL);
+		if (!found && frmr_pools_make_room(pools, U32_MAX, destroyed))
+			ret = frmr_create(pool, handle, 1);
+		if (!found && ret)
+			found = frmr_pop_idle(pools, key, handle, NULL);
+	}
+	if (ret)
+		frmr_store_unreserve(&pool->store, 1);
+	if (found)
+		return found;
+out:
 	atomic64_inc(&pool->stats[IB_FRMR_MISSES]);
-	ret = frmr_store_reserve(&pool->store, 1, U32_MAX);
-	if (ret > 0)
-		ret = frmr_create(pool, handle, 1);
-	if (!ret)
-		frmr_store_lend(&pool->store);
-	else
-		frmr_pools_arm(pool->pools); /* an unused pool must end */
+	if (ret) {
+		frmr_pools_arm(pools); /* an unused pool must end */
+		return ERR_PTR(ret);
+	}
+	frmr_store_lend(&pool->store);
+	trace_frmr_pop(pools->device, &pool->key, *handle, false);
+	return pool;
+}
+
+static struct ib_frmr_pool *frmr_pop(struct ib_frmr_pools *pools,
+				     const struct ib_frmr_key *key, u32 *handle)
+{
+	struct ib_frmr_pool *pool, *from, *miss = NULL;
+
+	pool = frmr_pop_idle(pools, key, handle, &miss);
+	if (pool)
+		return pool;
+	pool = miss ?: frmr_pool_get(pools, key);
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+	from = frmr_pop_new(pool, key, handle);
 	frmr_pool_put(pool);
-	return ret;
+	return from;
 }
 
 /**
@@ -722,32 +771,21 @@ static int frmr_pop_new(struct ib_frmr_pool *pool, u32 *handle)
 int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 {
 	struct ib_frmr_pools *pools = READ_ONCE(device->frmr_pools);
-	const struct ib_frmr_key *key = &mr->frmr.key;
-	struct ib_frmr_pool *pool, *miss = NULL;
+	struct ib_frmr_pool *pool;
 	u32 handle;
-	bool hit;
-	int ret;
 
 	might_sleep();
 	if (WARN_ON_ONCE(!pools || mr->frmr.pool))
 		return -EINVAL;
-	if (!key->num_dma_blocks)
+	if (!mr->frmr.key.num_dma_blocks)
 		return -EINVAL;
 
-	pool = frmr_pop_idle(pools, key, &handle, &miss);
-	hit = pool;
-	if (!hit) {
-		pool = miss ?: frmr_pool_get(pools, key);
-		if (!pool)
-			return -ENOMEM;
-		ret = frmr_pop_new(pool, &handle);
-		if (ret)
-			return ret;
-	}
+	pool = frmr_pop(pools, &mr->frmr.key, &handle);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
 	/* From here on the handle keeps the pool. */
 	mr->frmr.pool = pool;
 	mr->frmr.handle = handle;
-	trace_frmr_pop(device, &pool->key, handle, hit);
 	return 0;
 }
 EXPORT_SYMBOL(ib_frmr_pool_pop);
@@ -830,20 +868,22 @@ EXPORT_SYMBOL(ib_frmr_pool_drop);
  *
  * Context: process context, may sleep; called with no lock that the driver's
  * destroy_frmrs takes.
- * Return: how many objects were destroyed.
+ * Return: how many objects were destroyed, those included that others
+ * destroyed meanwhile. Not 0: trying again makes sense.
  */
 u32 ib_frmr_pools_reclaim(struct ib_device *device, u32 count)
 {
 	struct ib_frmr_pools *pools;
-	u32 done;
+	u64 done;
 
 	might_sleep();
 	pools = ib_frmr_pools_get(device);
 	if (!pools)
 		return 0;
-	done = frmr_pools_reclaim(pools, count);
+	done = frmr_pools_make_room(pools, count,
+				    atomic64_read(&pools->destroyed));
 	ib_frmr_pools_put(pools);
-	return done;
+	return min_t(u64, done, count);
 }
 EXPORT_SYMBOL(ib_frmr_pools_reclaim);
 
@@ -861,11 +901,11 @@ struct ib_frmr_pools *ib_frmr_pools_get(struct ib_device *device)
 {
 	struct ib_frmr_pools *pools;
 
-	spin_lock(&frmr_attach_lock);
-	pools = device->frmr_pools;
-	if (pools)
-		refcount_inc(&pools->users);
-	spin_unlock(&frmr_attach_lock);
+	rcu_read_lock();
+	pools = READ_ONCE(device->frmr_pools);
+	if (pools && !refcount_inc_not_zero(&pools->users))
+		pools = NULL;
+	rcu_read_unlock();
 	return pools;
 }
 EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_get);
@@ -892,7 +932,7 @@ static void frmr_pool_read(struct ib_frmr_pool *pool,
 	info->idle = state.idle;
 	info->in_use = state.in_use;
 	info->max_in_use = state.max_in_use;
-	info->pinned = READ_ONCE(pool->pinned);
+	info->pinned = state.pinned;
 	for (i = 0; i < IB_FRMR_NUM_STATS; i++)
 		info->stats[i] = atomic64_read(&pool->stats[i]);
 	info->stats[IB_FRMR_HITS] = state.hits;
@@ -901,7 +941,7 @@ static void frmr_pool_read(struct ib_frmr_pool *pool,
 /**
  * ib_frmr_pools_next_info - look at one pool after the other
  * @pools: the pools
- * @after: key of the last pool seen, or NULL for the first pool
+ * @after: key of the last pool seen, or zeros for the first pool
  * @info: out: the pool
  *
  * A walk sees each pool that exists throughout once, and no pool twice, while
@@ -964,13 +1004,12 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
 
 	pool = count ? frmr_pool_get(pools, key) : frmr_pool_find(pools, key);
 	if (!pool)
-		return count ? -ENOMEM : -ENOENT;
+		return count ? -ENOMEM : 0;
 
-	old = xchg(&pool->pinned, count);
-	ret = frmr_pool_fill(pool);
+	old = frmr_store_set_pinned(&pool->store, count);
+	ret = frmr_pool_fill(pool, frmr_create_or_make_room);
 	if (ret)
-		/* Unless somebody else has set it meanwhile. */
-		cmpxchg(&pool->pinned, count, old);
+		frmr_store_restore_pinned(&pool->store, count, old);
 	frmr_pools_arm(pools);
 	frmr_pool_put(pool);
 	return ret;
@@ -988,8 +1027,8 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
  * Context: process context, may sleep.
  * Return: 0; -EOPNOTSUPP if the device has no pools; -EINVAL or -EOPNOTSUPP if
  * no MR of a user can have that key; -EINVAL if the device can't hold @count
- * MRs; -ENOENT if @count is 0 and there is no such pool; -EINTR; -ENOMEM; or
- * what the driver's build_key or create_frmrs returned.
+ * MRs; -EINTR; -ENODEV if the device goes away; -ENOMEM; or what the driver's
+ * build_key or create_frmrs returned.
  */
 int ib_frmr_pools_set_pinned(struct ib_device *device, struct ib_frmr_key *key,
 			     u32 count)
@@ -1035,9 +1074,8 @@ int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds)
 	if (!pools)
 		return -EOPNOTSUPP;
 	WRITE_ONCE(pools->aging_period, seconds);
-	if (READ_ONCE(pools->armed))
-		mod_delayed_work(system_unbound_wq, &pools->aging,
-				 frmr_pools_period(pools));
+	mod_delayed_work(system_unbound_wq, &pools->aging,
+			 frmr_pools_period(pools));
 	ib_frmr_pools_put(pools);
 	return 0;
 }

@@ -80,47 +80,76 @@ static size_t frmr_store_next_bytes(struct frmr_store *store)
 		   FRMR_CHUNK_MAX_BYTES);
 }
 
-static void frmr_store_link(struct frmr_store *store, struct frmr_chunk *chunk)
+/* Whether there is room for @count more handles, which is theirs then. */
+static bool frmr_store_try_reserve(struct frmr_store *store, u32 count)
 {
+	lockdep_assert_held(&store->lock);
+
+	if (store->capacity - store->reserved < count)
+		return false;
+	store->reserved += count;
+	return true;
+}
+
+/* Called and returns with the lock, but gives it up to allocate. */
+static int frmr_store_grow(struct frmr_store *store)
+{
+	size_t bytes = frmr_store_next_bytes(store);
+	struct frmr_chunk *chunk;
+
+	spin_unlock(&store->lock);
+	chunk = frmr_chunk_alloc(bytes);
 	spin_lock(&store->lock);
+	if (!chunk)
+		return -ENOMEM;
 	list_add_tail(&chunk->entry, &store->chunks);
 	store->capacity += chunk->size;
 	if (!store->top)
 		store->top = chunk;
-	spin_unlock(&store->lock);
+	return 0;
 }
 
 /**
- * frmr_store_reserve - make sure that new handles will always find room
+ * frmr_store_reserve - make sure that a new handle will always find room
  * @store: the store
- * @count: how many handles are about to be created
- * @limit: how many the store shall have room for in all
  *
  * Context: may sleep.
- * Return: the number of slots that were reserved, @count or as many as @limit
- * leaves, or -ENOMEM with nothing reserved.
+ * Return: 0, or -ENOMEM with nothing reserved.
  */
-int frmr_store_reserve(struct frmr_store *store, u32 count, u32 limit)
+int frmr_store_reserve(struct frmr_store *store)
 {
-	struct frmr_chunk *chunk;
-	size_t bytes;
+	int ret = 0;
 
-	for (;;) {
-		spin_lock(&store->lock);
-		count = min(count, limit - min(limit, store->reserved));
-		if (store->capacity - store->reserved >= count) {
-			store->reserved += count;
-			spin_unlock(&store->lock);
-			return count;
-		}
-		bytes = frmr_store_next_bytes(store);
-		spin_unlock(&store->lock);
+	spin_lock(&store->lock);
+	while (!ret && !frmr_store_try_reserve(store, 1))
+		ret = frmr_store_grow(store);
+	spin_unlock(&store->lock);
+	return ret;
+}
 
-		chunk = frmr_chunk_alloc(bytes);
-		if (!chunk)
-			return -ENOMEM;
-		frmr_store_link(store, chunk);
-	}
+/**
+ * frmr_store_reserve_pinned - reserve room for pinned handles that are missing
+ * @store: the store
+ * @max: the most to reserve
+ *
+ * Context: may sleep.
+ * Return: for how many; 0 if none is missing; -ENOMEM with nothing reserved.
+ */
+int frmr_store_reserve_pinned(struct frmr_store *store, u32 max)
+{
+	u32 count;
+	int ret = 0;
+
+	spin_lock(&store->lock);
+	do {
+		count = store->pinned - min(store->pinned, store->reserved);
+		count = min(count, max);
+		if (frmr_store_try_reserve(store, count))
+			break;
+		ret = frmr_store_grow(store);
+	} while (!ret);
+	spin_unlock(&store->lock);
+	return ret ?: count;
 }
 
 /* The last block, off the list, if the store can do without; else NULL. */
@@ -142,22 +171,32 @@ static struct frmr_chunk *frmr_store_unlink_spare(struct frmr_store *store)
 }
 
 /**
- * frmr_store_unreserve - tell that handles are gone, or were never created
+ * frmr_store_trim - give back memory of handles that are gone
  * @store: the store
- * @count: how many; none of them idle or in use
  */
-void frmr_store_unreserve(struct frmr_store *store, u32 count)
+void frmr_store_trim(struct frmr_store *store)
 {
 	struct frmr_chunk *spare;
 
 	do {
 		spin_lock(&store->lock);
-		store->reserved -= count;
-		count = 0;
 		spare = frmr_store_unlink_spare(store);
 		spin_unlock(&store->lock);
 		kfree(spare);
 	} while (spare);
+}
+
+/**
+ * frmr_store_unreserve - tell that handles could not be created
+ * @store: the store
+ * @count: for how many room was reserved
+ */
+void frmr_store_unreserve(struct frmr_store *store, u32 count)
+{
+	spin_lock(&store->lock);
+	store->reserved -= count;
+	spin_unlock(&store->lock);
+	frmr_store_trim(store);
 }
 
 static void frmr_store_put(struct frmr_store *store, u32 handle)
@@ -289,23 +328,56 @@ bool frmr_store_drop(struct frmr_store *store)
  * @store: the store
  * @handles: out: the handles
  * @count: the most to take
- * @keep: how many to leave, idle ones and those in use together
  *
- * The room of the handles stays reserved until frmr_store_unreserve().
+ * Leaves what is pinned. The room of the handles is free at once; once they are
+ * destroyed, frmr_store_trim() gives it back.
  *
  * Return: how many were taken.
  */
-u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count, u32 keep)
+u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count)
 {
 	u32 total, i;
 
 	spin_lock(&store->lock);
 	total = store->idle + store->in_use;
-	count = min3(count, store->idle, total - min(total, keep));
+	count = min3(count, store->idle, total - min(total, store->pinned));
 	for (i = 0; i < count; i++)
 		handles[i] = frmr_store_get(store);
+	store->reserved -= count;
 	spin_unlock(&store->lock);
 	return count;
+}
+
+/**
+ * frmr_store_set_pinned - set how many handles are not to be taken
+ * @store: the store
+ * @count: idle ones and those in use together
+ *
+ * Return: the number that it was before.
+ */
+u32 frmr_store_set_pinned(struct frmr_store *store, u32 count)
+{
+	u32 old;
+
+	spin_lock(&store->lock);
+	old = store->pinned;
+	store->pinned = count;
+	spin_unlock(&store->lock);
+	return old;
+}
+
+/**
+ * frmr_store_restore_pinned - take a frmr_store_set_pinned() back
+ * @store: the store
+ * @from: what was set; nothing happens if somebody has set another number since
+ * @to: what it was before
+ */
+void frmr_store_restore_pinned(struct frmr_store *store, u32 from, u32 to)
+{
+	spin_lock(&store->lock);
+	if (store->pinned == from)
+		store->pinned = to;
+	spin_unlock(&store->lock);
 }
 
 /**
@@ -326,7 +398,7 @@ u32 frmr_store_mark(struct frmr_store *store)
 }
 
 /**
- * frmr_store_close - let no handle in any more
+ * frmr_store_close - let no handle in any more, and all out
  * @store: the store
  *
  * Return: how many handles are in use; frmr_store_drop() tells of the last.
@@ -337,6 +409,7 @@ u32 frmr_store_close(struct frmr_store *store)
 
 	spin_lock(&store->lock);
 	store->closed = true;
+	store->pinned = 0;
 	in_use = store->in_use;
 	spin_unlock(&store->lock);
 	return in_use;
@@ -351,6 +424,7 @@ void frmr_store_read(struct frmr_store *store, struct frmr_store_state *state)
 {
 	spin_lock(&store->lock);
 	state->reserved = store->reserved;
+	state->pinned = store->pinned;
 	state->idle = store->idle;
 	state->in_use = store->in_use;
 	state->max_in_use = store->max_in_use;

@@ -19,8 +19,8 @@ struct frmr_chunk;
  * @top: the block that the next handle is taken from or put into
  * @fill: used slots in @top
  * @capacity: slots in all blocks, never less than @reserved
- * @reserved: handles that have a slot: idle, in use, being created, and being
- *	destroyed
+ * @reserved: handles that have a slot: idle, in use, and being created
+ * @pinned: as many handles are never taken to be destroyed
  * @idle: handles in the slots
  * @in_use: handles that are out and will come back, or be dropped
  * @max_in_use: the most that @in_use has ever been
@@ -38,6 +38,7 @@ struct frmr_store {
 	u32 fill;
 	u32 capacity;
 	u32 reserved;
+	u32 pinned;
 	u32 idle;
 	u32 in_use;
 	u32 max_in_use;
@@ -48,7 +49,8 @@ struct frmr_store {
 
 /**
  * struct frmr_store_state - what a store held at one moment
- * @reserved: all handles, those being created or destroyed too
+ * @reserved: all handles, those being created too
+ * @pinned: handles to keep, idle and in use together
  * @idle: handles that wait in the store
  * @in_use: handles that are out
  * @max_in_use: the most that were ever out
@@ -56,6 +58,7 @@ struct frmr_store {
  */
 struct frmr_store_state {
 	u32 reserved;
+	u32 pinned;
 	u32 idle;
 	u32 in_use;
 	u32 max_in_use;
@@ -65,8 +68,10 @@ struct frmr_store_state {
 void frmr_store_init(struct frmr_store *store);
 void frmr_store_free(struct frmr_store *store);
 
-int frmr_store_reserve(struct frmr_store *store, u32 count, u32 limit);
+int frmr_store_reserve(struct frmr_store *store);
+int frmr_store_reserve_pinned(struct frmr_store *store, u32 max);
 void frmr_store_unreserve(struct frmr_store *store, u32 count);
+void frmr_store_trim(struct frmr_store *store);
 
 void frmr_store_lend(struct frmr_store *store);
 void frmr_store_add(struct frmr_store *store, const u32 *handles, u32 count);
@@ -75,8 +80,9 @@ bool frmr_store_pop(struct frmr_store *store, u32 *handle);
 bool frmr_store_push(struct frmr_store *store, u32 handle);
 bool frmr_store_drop(struct frmr_store *store);
 
-u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count,
-		    u32 keep);
+u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count);
+u32 frmr_store_set_pinned(struct frmr_store *store, u32 count);
+void frmr_store_restore_pinned(struct frmr_store *store, u32 from, u32 to);
 u32 frmr_store_mark(struct frmr_store *store);
 u32 frmr_store_close(struct frmr_store *store);
 void frmr_store_read(struct frmr_store *store, struct frmr_store_state *state);

@@ -13,8 +13,8 @@
 
 /* What a dump remembers from one message to the next. */
 struct frmr_dump_ctx {
-	struct ib_frmr_key last;
-	bool started;
+	struct ib_frmr_key last; /* zeros: none yet */
+	bool answered;
 };
 
 static int fill_key(struct sk_buff *msg, const struct ib_frmr_key *key)
@@ -99,27 +99,27 @@ static int fill_pools(struct sk_buff *msg, struct ib_frmr_pools *pools,
 	struct ib_frmr_pool_info info;
 	int added = 0;
 
-	while (ib_frmr_pools_next_info(pools, ctx->started ? &ctx->last : NULL,
-				       &info)) {
+	while (ib_frmr_pools_next_info(pools, &ctx->last, &info)) {
 		if (kernel_pools || !info.key.kernel_vendor_key) {
 			if (fill_pool(msg, &info))
 				return added ?: -EMSGSIZE;
 			added++;
 		}
 		ctx->last = info.key;
-		ctx->started = true;
 	}
 	return added;
 }
 
 /*
- * One message of a dump: the device, the aging period, and pools. Returns its
- * length, 0 if there is no pool left to show, or -EMSGSIZE if not one fits.
+ * One message of a dump: the device, the aging period, and pools; the first has
+ * no pool if there is none. Returns its length, 0 if there is nothing left to
+ * show, or -EMSGSIZE if not one pool fits.
  */
 static int fill_message(struct sk_buff *skb, struct netlink_callback *cb,
 			struct ib_device *device, struct ib_frmr_pools *pools,
 			bool kernel_pools)
 {
+	struct frmr_dump_ctx *ctx = (struct frmr_dump_ctx *)cb->ctx;
 	struct nlattr *table = NULL;
 	struct nlmsghdr *nlh;
 	int ret = -EMSGSIZE;
@@ -135,12 +135,12 @@ static int fill_message(struct sk_buff *skb, struct netlink_callback *cb,
 			 ib_frmr_pools_aging_period(pools)))
 		table = nla_nest_start_noflag(skb, RDMA_NLDEV_ATTR_FRMR_POOLS);
 	if (table)
-		ret = fill_pools(skb, pools, (struct frmr_dump_ctx *)cb->ctx,
-				 kernel_pools);
-	if (ret <= 0) {
+		ret = fill_pools(skb, pools, ctx, kernel_pools);
+	if (ret < 0 || (!ret && ctx->answered)) {
 		nlmsg_cancel(skb, nlh);
 		return ret;
 	}
+	ctx->answered = true;
 	nla_nest_end(skb, table);
 	nlmsg_end(skb, nlh);
 	return skb->len;
@@ -269,6 +269,26 @@ out:
 	return ret;
 }
 
+/* Why ib_frmr_pools_set_pinned() did not do what it was asked for. */
+static void explain_pinned(struct ib_device *device,
+			   const struct ib_frmr_key *key, u32 count,
+			   const struct nlattr *nest, int error,
+			   struct netlink_ext_ack *extack)
+{
+	if (ib_check_mr_access(device, key->access_flags))
+		NL_SET_ERR_MSG_ATTR(extack, nest,
+				    "No MR of this device can have these access flags");
+	else if (count > device->attrs.max_mr)
+		NL_SET_ERR_MSG_FMT(extack, "The device holds %d MRs at most",
+				   device->attrs.max_mr);
+	else if (error == -EINVAL || error == -EOPNOTSUPP)
+		NL_SET_ERR_MSG_ATTR(extack, nest,
+				    "No MR of this device can have this key");
+	else if (error == -ENOMEM || error == -EBUSY || error == -ENOSPC)
+		NL_SET_ERR_MSG(extack,
+			       "The device did not create as many handles");
+}
+
 static int set_pinned(struct ib_device *device, struct nlattr **tb,
 		      struct netlink_ext_ack *extack)
 {
@@ -284,37 +304,26 @@ static int set_pinned(struct ib_device *device, struct nlattr **tb,
 	ret = parse_key(nest, &key, extack);
 	if (ret)
 		return ret;
-	ret = ib_check_mr_access(device, key.access_flags);
-	if (ret) {
-		NL_SET_ERR_MSG_ATTR(extack, nest,
-				    "No MR of this device can have these access flags");
-		return ret;
-	}
 	count = nla_get_u32(tb[RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES]);
-	if (count > device->attrs.max_mr) {
-		NL_SET_ERR_MSG_FMT(extack, "The device holds %d MRs at most",
-				   device->attrs.max_mr);
-		return -EINVAL;
-	}
-
 	ret = ib_frmr_pools_set_pinned(device, &key, count);
-	if (ret == -ENOENT)
-		NL_SET_ERR_MSG_ATTR(extack, nest, "There is no such pool");
-	else if (ret == -EINVAL || ret == -EOPNOTSUPP)
-		NL_SET_ERR_MSG_ATTR(extack, nest,
-				    "No MR of this device can have this key");
-	else if (ret)
-		NL_SET_ERR_MSG(extack,
-			       "The device did not create as many handles");
+	if (ret)
+		explain_pinned(device, &key, count, nest, ret, extack);
 	return ret;
 }
 
-static int set_aging_period(struct ib_device *device, const struct nlattr *attr,
+static int set_aging_period(struct ib_device *device, struct nlattr **tb,
 			    struct netlink_ext_ack *extack)
 {
-	int ret = ib_frmr_pools_set_aging_period(device, nla_get_u32(attr));
+	struct nlattr *attr = tb[RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD];
+	int ret;
 
-	if (ret)
+	if (tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY]) {
+		NL_SET_ERR_MSG(extack,
+			       "The aging period is that of all pools: it takes no key");
+		return -EINVAL;
+	}
+	ret = ib_frmr_pools_set_aging_period(device, nla_get_u32(attr));
+	if (ret == -EINVAL)
 		NL_SET_ERR_MSG_ATTR(extack, attr,
 				    "The aging period is 1 second or more");
 	return ret;
@@ -323,10 +332,10 @@ static int set_aging_period(struct ib_device *device, const struct nlattr *attr,
 static int set_pools(struct ib_device *device, struct nlattr **tb,
 		     struct netlink_ext_ack *extack)
 {
-	struct nlattr *period = tb[RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD];
-	struct nlattr *pinned = tb[RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES];
+	bool period = tb[RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD];
+	bool pinned = tb[RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES];
 
-	if (!period == !pinned) {
+	if (period == pinned) {
 		NL_SET_ERR_MSG(extack,
 			       "Set either an aging period or pinned handles");
 		return -EINVAL;
@@ -335,7 +344,7 @@ static int set_pools(struct ib_device *device, struct nlattr **tb,
 		NL_SET_ERR_MSG(extack, "The device has no FRMR pools");
 		return -EOPNOTSUPP;
 	}
-	return period ? set_aging_period(device, period, extack) :
+	return period ? set_aging_period(device, tb, extack) :
 			set_pinned(device, tb, extack);
 }
 

@@ -254,7 +254,8 @@ static u32 frmr_fake_check_pool(struct frmr_fake *fake,
 void frmr_fake_check_accounts(struct frmr_fake *fake)
 {
 	struct ib_frmr_pools *pools = ib_frmr_pools_get(&fake->ibdev);
-	const struct ib_frmr_key *after = NULL;
+	static const struct ib_frmr_key start;
+	const struct ib_frmr_key *after = &start;
 	struct ib_frmr_pool_info info;
 	u32 handles = 0;
 

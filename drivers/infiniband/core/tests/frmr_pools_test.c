@@ -140,7 +140,8 @@ static bool frmr_next(struct kunit *test, const struct ib_frmr_key *after,
 
 static u32 frmr_pool_count(struct kunit *test)
 {
-	const struct ib_frmr_key *after = NULL;
+	static const struct ib_frmr_key start;
+	const struct ib_frmr_key *after = &start;
 	struct ib_frmr_pool_info info;
 	u32 count = 0;
 
@@ -154,7 +155,8 @@ static u32 frmr_pool_count(struct kunit *test)
 static bool frmr_find(struct kunit *test, const struct ib_frmr_key *key,
 		      struct ib_frmr_pool_info *info)
 {
-	const struct ib_frmr_key *after = NULL;
+	static const struct ib_frmr_key start;
+	const struct ib_frmr_key *after = &start;
 
 	while (frmr_next(test, after, info)) {
 		if (!frmr_fake_key_cmp(&info->key, key))
@@ -333,7 +335,8 @@ static void frmr_walk_is_in_key_order(struct kunit *test)
 {
 	const u32 count = ARRAY_SIZE(frmr_ordered_keys);
 	struct ib_mr *mrs = frmr_mrs(test, count);
-	const struct ib_frmr_key *after = NULL;
+	static const struct ib_frmr_key start;
+	const struct ib_frmr_key *after = &start;
 	struct ib_frmr_pool_info info;
 	u32 i;
 
@@ -943,6 +946,34 @@ static void frmr_pop_waits_for_what_others_destroy(struct kunit *test)
 	frmr_push(test, mr, 1);
 }
 
+/* What a thread that deregisters meanwhile would do. */
+static struct ib_mr *frmr_mr_to_return;
+
+static void frmr_return_one(struct frmr_fake *fake)
+{
+	fake->create_hook = NULL;
+	frmr_fake_push(fake, frmr_mr_to_return);
+}
+
+static void frmr_pop_takes_what_comes_back_while_it_fails_to_create(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+	struct ib_mr *mrs = frmr_mrs(test, 2);
+
+	KUNIT_ASSERT_EQ(test, frmr_pin(test, 8, 1), 0);
+	frmr_pop(test, mrs, 1, 8);
+	fake->capacity = 1;
+	frmr_mr_to_return = mrs;
+	fake->create_hook = frmr_return_one;
+
+	KUNIT_EXPECT_EQ(test, frmr_try_pop(test, &mrs[1], 8), 0);
+	KUNIT_EXPECT_EQ(test, fake->destroyed, 0);
+	FRMR_EXPECT_POOL(test, 8, 0, 1);
+	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).stats[IB_FRMR_HITS], 2);
+	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).stats[IB_FRMR_MISSES], 0);
+	frmr_push(test, &mrs[1], 1);
+}
+
 static void frmr_pools_without_memory_are_not_made(struct kunit *test)
 {
 	struct frmr_fake *fake = test->priv;
@@ -1108,6 +1139,7 @@ static struct kunit_case frmr_create_cases[] = {
 	KUNIT_CASE(frmr_full_device_serves_another_size),
 	KUNIT_CASE(frmr_create_failure_spares_pinned_and_used_handles),
 	KUNIT_CASE(frmr_driver_may_reclaim_while_it_creates),
+	KUNIT_CASE(frmr_pop_takes_what_comes_back_while_it_fails_to_create),
 	KUNIT_CASE(frmr_pop_waits_for_what_others_destroy),
 	KUNIT_CASE(frmr_pools_without_memory_are_not_made),
 	KUNIT_CASE(frmr_pop_without_memory_for_a_pool_fails),
@@ -1332,6 +1364,26 @@ static void frmr_pinned_pool_is_refilled_after_drop(struct kunit *test)
 
 	frmr_tick(test);
 	FRMR_EXPECT_POOL(test, 8, 5, 0);
+}
+
+static void frmr_refill_takes_nothing_from_other_pools(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+	struct ib_mr *mrs = frmr_mrs(test, 4);
+	struct ib_mr *other = frmr_mrs(test, 1);
+
+	KUNIT_ASSERT_EQ(test, frmr_pin(test, 8, 4), 0);
+	frmr_pop(test, mrs, 4, 8);
+	frmr_fake_drop(fake, &mrs[0]);
+	frmr_fake_drop(fake, &mrs[1]);
+	frmr_pop(test, other, 1, 100);
+	frmr_push(test, other, 1);
+	/* Room for one of the two. */
+	fake->capacity = fake->live + 1;
+	frmr_tick(test);
+	FRMR_EXPECT_POOL(test, 8, 1, 2);
+	FRMR_EXPECT_POOL(test, 100, 1, 0);
+	frmr_push(test, &mrs[2], 2);
 }
 
 static void frmr_failed_refill_is_tried_again(struct kunit *test)
@@ -1615,14 +1667,19 @@ static void frmr_timer_rests_while_nothing_can_age(struct kunit *test)
 	struct ib_mr *mrs = frmr_mrs(test, 3);
 	int runs;
 
-	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
 	frmr_expect_rest(test, counter);
 	KUNIT_EXPECT_EQ(test, atomic_read(&counter->runs), 0);
 
+	/* A new period has the timer look once. */
+	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
+	frmr_wait_until(test, atomic_read(&counter->runs));
+	frmr_expect_rest(test, counter);
+
 	/* What is pinned does not age, nor does what is in use. */
+	runs = atomic_read(&counter->runs);
 	KUNIT_ASSERT_EQ(test, frmr_pin(test, 100, 2), 0);
 	frmr_pop(test, mrs, 3, 8);
-	frmr_wait_until(test, atomic_read(&counter->runs));
+	frmr_wait_until(test, atomic_read(&counter->runs) > runs);
 	frmr_expect_rest(test, counter);
 
 	/* This does, and then rests again. */
@@ -1677,6 +1734,7 @@ static struct kunit_case frmr_aging_cases[] = {
 	KUNIT_CASE(frmr_aging_leaves_as_many_as_pinned),
 	KUNIT_CASE(frmr_handles_in_use_count_as_pinned_ones),
 	KUNIT_CASE(frmr_pinned_pool_is_refilled_after_drop),
+	KUNIT_CASE(frmr_refill_takes_nothing_from_other_pools),
 	KUNIT_CASE(frmr_failed_refill_is_tried_again),
 	KUNIT_CASE(frmr_pool_ends_after_a_whole_empty_period),
 	KUNIT_CASE(frmr_aged_pool_has_a_whole_empty_period_too),
@@ -1782,10 +1840,10 @@ static void frmr_unpinned_pool_ages_and_ends(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, frmr_has_pool(test, 8));
 }
 
-static void frmr_unpin_of_unknown_key_is_refused(struct kunit *test)
+static void frmr_unpin_of_unknown_key_changes_nothing(struct kunit *test)
 {
 	frmr_stock(test, 9, 1);
-	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 0), -ENOENT);
+	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 0), 0);
 	KUNIT_EXPECT_EQ(test, frmr_pool_count(test), 1);
 }
 
@@ -1962,7 +2020,8 @@ static void frmr_failed_pin_keeps_what_was_created(struct kunit *test)
 	KUNIT_EXPECT_GT(test, info.idle, 3);
 	KUNIT_EXPECT_EQ(test, info.idle, fake->live);
 	KUNIT_EXPECT_EQ(test, info.stats[IB_FRMR_CREATED], fake->created);
-	KUNIT_EXPECT_EQ(test, info.stats[IB_FRMR_FAILURES], 1);
+	/* A batch of 64, and its halves down to 1. */
+	KUNIT_EXPECT_EQ(test, info.stats[IB_FRMR_FAILURES], 7);
 
 	/* What is above the former number ages. */
 	frmr_tick(test);
@@ -1970,11 +2029,44 @@ static void frmr_failed_pin_keeps_what_was_created(struct kunit *test)
 	FRMR_EXPECT_POOL(test, 8, 3, 0);
 }
 
+static void frmr_pin_makes_do_with_smaller_batches(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+
+	/* Room for less than one more batch, though for all that is needed. */
+	frmr_stock(test, 100, 10);
+	KUNIT_ASSERT_EQ(test, frmr_pin(test, 100, 10), 0);
+	fake->capacity = 110;
+	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 100), 0);
+	FRMR_EXPECT_POOL(test, 8, 100, 0);
+
+	fake->capacity = 120;
+	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 200), -ENOMEM);
+	FRMR_EXPECT_POOL(test, 8, 110, 0);
+}
+
+/* Pins what is about to be destroyed. */
+static void frmr_pin_meanwhile(struct frmr_fake *fake)
+{
+	fake->destroy_hook = NULL;
+	KUNIT_EXPECT_EQ(fake->test, frmr_pin(fake->test, 8, 100), 0);
+}
+
+static void frmr_pin_holds_against_a_reclaim_that_is_under_way(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+
+	frmr_stock(test, 8, 100);
+	fake->destroy_hook = frmr_pin_meanwhile;
+	ib_frmr_pools_reclaim(&fake->ibdev, U32_MAX);
+	FRMR_EXPECT_POOL(test, 8, 100, 0);
+}
+
 static void frmr_failed_first_pin_leaves_a_pool_that_ends(struct kunit *test)
 {
 	struct frmr_fake *fake = test->priv;
 
-	fake->bad_calls = 1;
+	fake->bad_calls = U32_MAX;
 	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 3), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).pinned, 0);
 	frmr_tick(test);
@@ -2051,7 +2143,7 @@ static struct kunit_case frmr_pinned_cases[] = {
 	KUNIT_CASE(frmr_raised_pin_adds_the_difference),
 	KUNIT_CASE(frmr_lowered_pin_lets_the_difference_age),
 	KUNIT_CASE(frmr_unpinned_pool_ages_and_ends),
-	KUNIT_CASE(frmr_unpin_of_unknown_key_is_refused),
+	KUNIT_CASE(frmr_unpin_of_unknown_key_changes_nothing),
 	KUNIT_CASE(frmr_pin_above_max_mr_is_refused),
 	KUNIT_CASE_PARAM(frmr_pin_of_bad_key_is_refused,
 			 frmr_bad_pin_gen_params),
@@ -2061,6 +2153,8 @@ static struct kunit_case frmr_pinned_cases[] = {
 	KUNIT_CASE_PARAM(frmr_pin_fails_if_build_key_gives,
 			 frmr_bad_build_gen_params),
 	KUNIT_CASE(frmr_failed_pin_keeps_what_was_created),
+	KUNIT_CASE(frmr_pin_makes_do_with_smaller_batches),
+	KUNIT_CASE(frmr_pin_holds_against_a_reclaim_that_is_under_way),
 	KUNIT_CASE(frmr_failed_first_pin_leaves_a_pool_that_ends),
 	KUNIT_CASE(frmr_pin_reclaims_other_pools_if_need_be),
 	KUNIT_CASE(frmr_pin_without_memory_fails),
@@ -2291,6 +2385,7 @@ static void frmr_cleanup_of_device(struct frmr_fake *fake)
 
 static void frmr_cleanup_waits_for_users(struct kunit *test)
 {
+	static const struct ib_frmr_key start;
 	struct frmr_fake *fake = test->priv;
 	struct ib_frmr_pools *pools;
 	struct frmr_thread *thread;
@@ -2303,7 +2398,7 @@ static void frmr_cleanup_waits_for_users(struct kunit *test)
 	msleep(100);
 
 	KUNIT_EXPECT_FALSE(test, completion_done(&thread->done));
-	KUNIT_EXPECT_TRUE(test, ib_frmr_pools_next_info(pools, NULL, &info));
+	KUNIT_EXPECT_TRUE(test, ib_frmr_pools_next_info(pools, &start, &info));
 	KUNIT_EXPECT_EQ(test, info.idle, 1);
 	KUNIT_EXPECT_NULL(test, ib_frmr_pools_get(&fake->ibdev));
 	ib_frmr_pools_put(pools);
@@ -2313,10 +2408,11 @@ static void frmr_cleanup_waits_for_users(struct kunit *test)
 
 static void frmr_walk_without_pools_is_empty(struct kunit *test)
 {
+	static const struct ib_frmr_key start;
 	struct ib_frmr_pool_info info;
 	struct ib_frmr_key key = frmr_key(8);
 
-	KUNIT_EXPECT_FALSE(test, frmr_next(test, NULL, &info));
+	KUNIT_EXPECT_FALSE(test, frmr_next(test, &start, &info));
 	KUNIT_EXPECT_FALSE(test, frmr_next(test, &key, &info));
 }
 
@@ -2339,7 +2435,8 @@ static void frmr_make_mortal_pools(struct kunit *test, struct ib_mr *mrs,
 
 static void frmr_walk_survives_pools_that_end(struct kunit *test)
 {
-	const struct ib_frmr_key *after = NULL;
+	static const struct ib_frmr_key start;
+	const struct ib_frmr_key *after = &start;
 	struct ib_mr *mrs = frmr_mrs(test, 20);
 	struct ib_frmr_key last = {};
 	struct ib_frmr_pool_info info;
@@ -2515,9 +2612,9 @@ static void frmr_trace_follows_the_handles(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, trace->aged, 6);
 	KUNIT_EXPECT_EQ(test, trace->destroyed, 10);
 
-	fake->bad_calls = 1;
-	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 3), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, trace->failed, 3);
+	fake->bad_calls = U32_MAX;
+	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 1), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, trace->failed, 1);
 }
 
 static struct kunit_case frmr_life_cases[] = {
@@ -2638,15 +2735,16 @@ static void frmr_stress_pinner(struct frmr_fake *fake)
 
 static void frmr_stress_walker(struct frmr_fake *fake)
 {
+	static const struct ib_frmr_key start;
 	struct ib_frmr_pools *pools = ib_frmr_pools_get(&fake->ibdev);
 	const struct ib_frmr_key *after;
 	struct ib_frmr_pool_info info;
 	struct ib_frmr_key last;
 
 	while (frmr_stress_goes_on()) {
-		after = NULL;
+		after = &start;
 		while (ib_frmr_pools_next_info(pools, after, &info)) {
-			if (after && frmr_fake_key_cmp(&info.key, after) <= 0)
+			if (frmr_fake_key_cmp(&info.key, after) <= 0)
 				KUNIT_FAIL(fake->test, "walk went backwards");
 			last = info.key;
 			after = &last;
@@ -2679,7 +2777,8 @@ static void frmr_stress_run(struct kunit *test)
 /* With a healthy device each pool gets what was promised. */
 static void frmr_expect_pins_kept(struct kunit *test)
 {
-	const struct ib_frmr_key *after = NULL;
+	static const struct ib_frmr_key start;
+	const struct ib_frmr_key *after = &start;
 	struct ib_frmr_pool_info info;
 
 	frmr_tick(test);
@@ -2692,7 +2791,8 @@ static void frmr_expect_pins_kept(struct kunit *test)
 
 static void frmr_unpin_all(struct kunit *test)
 {
-	const struct ib_frmr_key *after = NULL;
+	static const struct ib_frmr_key start;
+	const struct ib_frmr_key *after = &start;
 	struct frmr_fake *fake = test->priv;
 	struct ib_frmr_pool_info info;
 

@@ -199,17 +199,6 @@ int rxe_frmr_attach(struct rxe_dev *rxe, struct rxe_mr *mr, size_t num_pages,
 	return 0;
 }
 
-/* Frees a page table that rxe_frmr_grow() made, else clears what was used. */
-static void rxe_frmr_clear(struct rxe_mr *mr, struct rxe_frmr *frmr)
-{
-	u32 used = min(frmr->num_pages, mr->max_allowed_buf);
-
-	if (mr->page_info != frmr->pages)
-		kvfree(mr->page_info);
-	memset(frmr->pages, 0, used * sizeof(*frmr->pages));
-	mr->page_info = NULL;
-}
-
 /**
  * rxe_frmr_detach - return what rxe_frmr_attach() got
  * @mr: the MR; no packet finds it any more
@@ -225,18 +214,20 @@ void rxe_frmr_detach(struct rxe_mr *mr, bool quiet)
 		ib_frmr_pool_drop(&mr->ibmr);
 		return;
 	}
-	rxe_frmr_clear(mr, frmr);
+	memset(frmr->pages, 0, mr->max_allowed_buf * sizeof(*frmr->pages));
+	mr->page_info = NULL;
 	/* The owner of an ib_alloc_mr() MR may have chosen another. */
 	frmr->variant = mr->rkey;
 	ib_frmr_pool_push(&rxe->ib_dev, &mr->ibmr);
 }
 
 /**
- * rxe_frmr_grow - give an MR a larger page table for itself
+ * rxe_frmr_grow - have a larger page table for an MR
  * @mr: the MR; it is not valid now
- * @num_pages: entries of the table
+ * @num_pages: entries that the table must have
  *
- * The object keeps its own table, so it still fits the pool it goes back to.
+ * Called where the pages of the MR are larger than the system's. The object
+ * keeps the table: it still has room for what its key says.
  *
  * Return: 0, or -ENOMEM with nothing changed.
  */
@@ -246,12 +237,34 @@ int rxe_frmr_grow(struct rxe_mr *mr, u32 num_pages)
 	struct rxe_frmr *frmr = xa_load(&rxe->frmrs, mr->elem.index);
 	struct rxe_mr_page *pages;
 
-	pages = kvcalloc(num_pages, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return -ENOMEM;
-	if (mr->page_info != frmr->pages)
-		kvfree(mr->page_info);
-	mr->page_info = pages;
+	if (num_pages > frmr->num_pages) {
+		pages = kvcalloc(num_pages, sizeof(*pages),
+				 GFP_KERNEL | __GFP_NOWARN);
+		if (!pages)
+			return -ENOMEM;
+		kvfree(frmr->pages);
+		frmr->pages = pages;
+		frmr->num_pages = num_pages;
+		mr->page_info = pages;
+	}
 	mr->max_allowed_buf = num_pages;
 	return 0;
+}
+
+/**
+ * rxe_frmr_add_unpooled - give an MR that is not from a pool its index
+ * @rxe: the device
+ * @mr: the MR
+ *
+ * Idle objects count against the number of MRs, so make them give way.
+ *
+ * Return: 0 or a negative errno as of rxe_add_to_pool().
+ */
+int rxe_frmr_add_unpooled(struct rxe_dev *rxe, struct rxe_mr *mr)
+{
+	int err = rxe_add_to_pool(&rxe->mr_pool, mr);
+
+	if (err && ib_frmr_pools_reclaim(&rxe->ib_dev, 1))
+		err = rxe_add_to_pool(&rxe->mr_pool, mr);
+	return err;
 }

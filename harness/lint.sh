@@ -5,9 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
 
-# The folders of the kernel in which the series adds or changes objects.
-KERNEL_DIRS="drivers/infiniband/core/ drivers/infiniband/sw/rxe/"
-
 # files PATTERN...: files of the series whose names match
 files()
 {
@@ -73,38 +70,50 @@ check_kernel_doc()
 		grep -v '^Processing' || true
 }
 
-# The objects that the series adds or changes, with all warnings. What is said
-# of files that the series does not touch is not ours to mend.
-build_with()
+# The objects of the kernel that come from files which the series adds or changes.
+objects()
 {
-	local dir=$TREE/lint-$1 log=$BUILD/lint-build-$1.log touched
-	local args=(-C "$TREE" O="$dir" "${@:2}")
+	{
+		files '*.c'
+		sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch
+	} | sed -n 's,^\(drivers/.*\)\.c$,\1.o,p' | sort -u
+}
 
-	touched=$(files '*.[ch]'; sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch)
+# build_objects NAME ARGUMENT...: builds them anew in a folder for that purpose
+build_objects()
+{
+	local dir=$TREE/lint-$1 list
+
+	mapfile -t list < <(objects)
+	set -- -C "$TREE" O="$dir" "${@:2}"
 	export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1
-	# shellcheck disable=SC2086
-	if ! {
-		make "${args[@]}" allnoconfig \
-			KCONFIG_ALLCONFIG="$TOP/harness/config/plain.config" &&
-		make -j"$JOBS" "${args[@]}" prepare &&
-		make -j"$JOBS" "${args[@]}" W=1 $KERNEL_DIRS
-	} >"$log" 2>&1; then
-		tail -20 "$log"
-		return 1
+	if [ ! -f "$dir/.config" ]; then
+		make "$@" allnoconfig \
+			KCONFIG_ALLCONFIG="$TOP/harness/config/plain.config"
 	fi
+	(cd "$dir" && rm -f "${list[@]}")
+	make -j"$JOBS" "$@" "${list[@]}"
+}
+
+# All warnings of the compiler, and of sparse if the arguments say so. What is
+# said of files that the series does not touch is not ours to mend.
+compile_objects()
+{
+	local log=$BUILD/lint-build-$1.log touched
+
+	build_objects "$@" W=1 >"$log" 2>&1 || { tail -20 "$log"; return 1; }
+	touched=$(files '*.[ch]'; sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch)
 	grep -E '(warning|error):' "$log" | grep -F "$touched" || true
 }
 
 check_coccinelle()
 {
-	local dir=$TREE/lint-gcc objects
+	local log=$BUILD/coccicheck.log
 
-	objects=$(files '*.c' | sed -n 's,^\(drivers.*\)\.c$,\1.o,p')
-	# shellcheck disable=SC2086
-	make -C "$TREE" O="$dir" MODE=report C=2 CC="ccache gcc" \
-		CHECK="$TREE/scripts/coccicheck" $objects >"$BUILD/coccicheck.log" 2>&1 ||
-		{ tail -20 "$BUILD/coccicheck.log"; return 1; }
-	grep -E '^[^ ]+\.[ch]:[0-9]+' "$BUILD/coccicheck.log" || true
+	build_objects gcc CC="ccache gcc" MODE=report C=1 \
+		CHECK="$TREE/scripts/coccicheck" >"$log" 2>&1 ||
+		{ tail -20 "$log"; return 1; }
+	grep -E '^[^ ]+\.[ch]:[0-9]+' "$log" || true
 }
 
 check_shell()
@@ -128,8 +137,8 @@ run_lint()
 	check "kernel-doc" check_kernel_doc
 	check "programs without a warning" check_programs
 	check "shellcheck" check_shell
-	check "gcc W=1 and sparse" build_with gcc CC="ccache gcc" C=1
-	check "clang W=1" build_with clang CC="ccache clang"
+	check "gcc W=1 and sparse" compile_objects gcc CC="ccache gcc" C=1
+	check "clang W=1" compile_objects clang CC="ccache clang"
 	check "coccicheck" check_coccinelle
 }
 

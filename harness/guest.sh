@@ -20,7 +20,9 @@ MEMORY=2G
 [ "$FLAVOUR" = plain ] || MEMORY=6G
 
 IMAGE=${IMAGE:-$KBUILD/arch/x86/boot/bzImage}
+# An emulated CPU may have to wait long for a real one: no stall before 2 minutes.
 APPEND="console=ttyS0 loglevel=7 panic=-1 oops=panic \
+rcupdate.rcu_cpu_stall_timeout=120 \
 rootfstype=9p root=root rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
 ro init=$TOP/harness/guest/init TOP=$TOP OUT=$OUT ${APPEND:-}"
 

@@ -78,7 +78,7 @@ show_progress()
 	[ "$steps" -lt 1000 ] || echo "$steps $now" >"$LAST"
 }
 
-need gcc flex bison bc libelf-dev libssl-dev ccache cpio kmod
+need gcc libc6-dev flex bison bc libelf-dev libssl-dev ccache cpio kmod
 say "building the $FLAVOUR kernel"
 configure
 make -j"$JOBS" -C "$TREE" O="$KBUILD" CC="ccache gcc" bzImage 2>&1 |

@@ -254,16 +254,19 @@ static u32 frmr_fake_check_pool(struct frmr_fake *fake,
 void frmr_fake_check_accounts(struct frmr_fake *fake)
 {
 	struct ib_frmr_pools *pools = ib_frmr_pools_get(&fake->ibdev);
-	static const struct ib_frmr_key start;
-	const struct ib_frmr_key *after = &start;
 	struct ib_frmr_pool_info info;
+	struct ib_frmr_key last = {};
 	u32 handles = 0;
 
 	if (!pools)
 		return;
-	while (ib_frmr_pools_next_info(pools, after, &info)) {
+	while (ib_frmr_pools_next_info(pools, &last, &info)) {
+		if (frmr_fake_key_cmp(&info.key, &last) <= 0) {
+			KUNIT_FAIL(fake->test, "the walk goes astray");
+			break;
+		}
 		handles += frmr_fake_check_pool(fake, &info);
-		after = &info.key;
+		last = info.key;
 	}
 	KUNIT_EXPECT_EQ(fake->test, handles, fake->live);
 	ib_frmr_pools_put(pools);

@@ -125,16 +125,20 @@ static void frmr_tick(struct kunit *test)
 	frmr_fake_tick(test->priv);
 }
 
+/* @after may be the key in @info. A walk that goes astray might never end. */
 static bool frmr_next(struct kunit *test, const struct ib_frmr_key *after,
 		      struct ib_frmr_pool_info *info)
 {
 	struct frmr_fake *fake = test->priv;
 	struct ib_frmr_pools *pools = ib_frmr_pools_get(&fake->ibdev);
+	const struct ib_frmr_key last = *after;
 	bool found;
 
 	KUNIT_ASSERT_NOT_NULL(test, pools);
 	found = ib_frmr_pools_next_info(pools, after, info);
 	ib_frmr_pools_put(pools);
+	if (found)
+		KUNIT_ASSERT_GT(test, frmr_fake_key_cmp(&info->key, &last), 0);
 	return found;
 }
 
@@ -911,6 +915,11 @@ static void frmr_let_call_end(struct frmr_fake *fake)
 	complete(&frmr_call_may_end);
 }
 
+static void frmr_cleanup_of_device(struct frmr_fake *fake)
+{
+	ib_frmr_pools_cleanup(&fake->ibdev);
+}
+
 static void frmr_reclaim_all(struct frmr_fake *fake)
 {
 	ib_frmr_pools_reclaim(&fake->ibdev, U32_MAX);
@@ -972,6 +981,26 @@ static void frmr_pop_takes_what_comes_back_while_it_fails_to_create(struct kunit
 	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).stats[IB_FRMR_HITS], 2);
 	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).stats[IB_FRMR_MISSES], 0);
 	frmr_push(test, &mrs[1], 1);
+}
+
+static void frmr_pop_when_killed(struct frmr_fake *fake)
+{
+	struct ib_mr mr = { .frmr.key = frmr_key(8) };
+
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	KUNIT_EXPECT_EQ(fake->test, frmr_fake_pop(fake, &mr), -EINTR);
+}
+
+static void frmr_killed_pop_costs_no_idle_handle(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+
+	frmr_stock(test, 100, 5);
+	fake->error = -EINTR;
+	fake->bad_calls = 1;
+	frmr_join(frmr_start(test, frmr_pop_when_killed));
+	FRMR_EXPECT_POOL(test, 100, 5, 0);
 }
 
 static void frmr_pools_without_memory_are_not_made(struct kunit *test)
@@ -1141,6 +1170,7 @@ static struct kunit_case frmr_create_cases[] = {
 	KUNIT_CASE(frmr_driver_may_reclaim_while_it_creates),
 	KUNIT_CASE(frmr_pop_takes_what_comes_back_while_it_fails_to_create),
 	KUNIT_CASE(frmr_pop_waits_for_what_others_destroy),
+	KUNIT_CASE(frmr_killed_pop_costs_no_idle_handle),
 	KUNIT_CASE(frmr_pools_without_memory_are_not_made),
 	KUNIT_CASE(frmr_pop_without_memory_for_a_pool_fails),
 	KUNIT_CASE_PARAM(frmr_pop_without_memory_for_a_chunk_fails,
@@ -1725,6 +1755,26 @@ static void frmr_timer_ends_a_pool_that_lost_its_handle(struct kunit *test)
 	frmr_wait_until(test, !frmr_pool_count(test));
 }
 
+/* Neither the reclaim nor the tick may leave the empty pool to the other. */
+static void frmr_pool_emptied_during_a_tick_ends(struct kunit *test)
+{
+	struct frmr_work_counter *counter = frmr_start_counting_work(test);
+	struct frmr_fake *fake = test->priv;
+	struct frmr_thread *thread;
+	int runs;
+
+	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
+	frmr_stock(test, 8, 3);
+	thread = frmr_start_slow_reclaim(test);
+	runs = atomic_read(&counter->runs);
+	frmr_wait_until(test, atomic_read(&counter->runs) > runs);
+	msleep(100);
+	frmr_let_call_end(fake);
+	frmr_join(thread);
+	KUNIT_EXPECT_EQ(test, fake->live, 0);
+	frmr_wait_until(test, !frmr_pool_count(test));
+}
+
 static struct kunit_case frmr_aging_cases[] = {
 	KUNIT_CASE(frmr_unneeded_handles_age),
 	KUNIT_CASE(frmr_handles_needed_in_between_stay),
@@ -1751,6 +1801,7 @@ static struct kunit_case frmr_aging_cases[] = {
 	KUNIT_CASE_SLOW(frmr_timer_tries_a_failed_refill_again),
 	KUNIT_CASE_SLOW(frmr_timer_ends_a_pool_that_never_had_a_handle),
 	KUNIT_CASE_SLOW(frmr_timer_ends_a_pool_that_lost_its_handle),
+	KUNIT_CASE_SLOW(frmr_pool_emptied_during_a_tick_ends),
 	{}
 };
 
@@ -2085,6 +2136,32 @@ static void frmr_pin_reclaims_other_pools_if_need_be(struct kunit *test)
 	FRMR_EXPECT_POOL(test, 100, 0, 0);
 }
 
+static void frmr_pin_until_gone(struct frmr_fake *fake)
+{
+	struct ib_frmr_key key = frmr_key(8);
+
+	KUNIT_EXPECT_EQ(fake->test,
+			ib_frmr_pools_set_pinned(&fake->ibdev, &key, 1000),
+			-ENODEV);
+}
+
+static void frmr_cleanup_ends_the_pinning(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+	struct frmr_thread *pin, *cleanup;
+
+	frmr_dawdle_in(&fake->create_hook);
+	pin = frmr_start(test, frmr_pin_until_gone);
+	wait_for_completion(&frmr_call_entered);
+	cleanup = frmr_start(test, frmr_cleanup_of_device);
+	frmr_wait_until(test, !READ_ONCE(fake->ibdev.frmr_pools));
+	frmr_let_call_end(fake);
+	frmr_join(pin);
+	frmr_join(cleanup);
+	KUNIT_EXPECT_LE(test, fake->created, FRMR_FAKE_MAX_BATCH);
+	KUNIT_EXPECT_EQ(test, fake->live, 0);
+}
+
 static void frmr_pin_without_memory_fails(struct kunit *test)
 {
 	struct frmr_fake *fake = test->priv;
@@ -2157,6 +2234,7 @@ static struct kunit_case frmr_pinned_cases[] = {
 	KUNIT_CASE(frmr_pin_holds_against_a_reclaim_that_is_under_way),
 	KUNIT_CASE(frmr_failed_first_pin_leaves_a_pool_that_ends),
 	KUNIT_CASE(frmr_pin_reclaims_other_pools_if_need_be),
+	KUNIT_CASE(frmr_cleanup_ends_the_pinning),
 	KUNIT_CASE(frmr_pin_without_memory_fails),
 	KUNIT_CASE(frmr_fatal_signal_ends_the_pinning),
 	KUNIT_CASE(frmr_device_without_pools_can_not_be_set_up),
@@ -2376,11 +2454,6 @@ static void frmr_cleanup_stops_the_aging(struct kunit *test)
 	frmr_let_call_end(fake);
 	ib_frmr_pools_cleanup(&fake->ibdev);
 	KUNIT_EXPECT_EQ(test, fake->live, 0);
-}
-
-static void frmr_cleanup_of_device(struct frmr_fake *fake)
-{
-	ib_frmr_pools_cleanup(&fake->ibdev);
 }
 
 static void frmr_cleanup_waits_for_users(struct kunit *test)

@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A ULP on the pools: NVMe over RDMA allocates its MRs in the kernel, with
+# ib_alloc_mr(). A host that connects again finds them in the pools.
+
+. "$(dirname "$0")/lib.sh"
+
+NQN=nqn.2014-08.org.nvmexpress:frmr
+CONFIG=/sys/kernel/config
+ADDRESS=${RDMA_ADDRESS:-192.168.70.1}
+
+target_up()
+{
+	local null=$CONFIG/nullb/frmr subsystem=$CONFIG/nvmet/subsystems/$NQN
+	local port=$CONFIG/nvmet/ports/1
+
+	mkdir "$null" || return
+	echo 64 >"$null/size"
+	echo 1 >"$null/memory_backed"
+	echo 1 >"$null/power"
+	mkdir "$subsystem" "$subsystem/namespaces/1" "$port" || return
+	echo 1 >"$subsystem/attr_allow_any_host"
+	echo /dev/frmr >"$subsystem/namespaces/1/device_path"
+	echo 1 >"$subsystem/namespaces/1/enable" || return
+	echo rdma >"$port/addr_trtype"
+	echo ipv4 >"$port/addr_adrfam"
+	echo "$ADDRESS" >"$port/addr_traddr"
+	echo 4420 >"$port/addr_trsvcid"
+	ln -s "$subsystem" "$port/subsystems/"
+}
+
+target_down()
+{
+	local subsystem=$CONFIG/nvmet/subsystems/$NQN
+
+	rm -f "$CONFIG/nvmet/ports/1/subsystems/$NQN"
+	rmdir "$CONFIG/nvmet/ports/1" "$subsystem/namespaces/1" \
+		"$subsystem" "$CONFIG/nullb/frmr"
+}
+
+host_connect()
+{
+	echo "transport=rdma,traddr=$ADDRESS,trsvcid=4420,nqn=$NQN,queue_size=32" \
+		>/dev/nvme-fabrics &&
+	eventually 10 test -b /dev/nvme0n1
+}
+
+host_disconnect()
+{
+	echo 1 >/sys/class/nvme/nvme0/delete_controller &&
+	eventually 10 test ! -e /sys/class/nvme/nvme0
+}
+
+# Writes what was never there before, reads it back past the page cache.
+verified_io()
+{
+	local data=/run/frmr-data
+
+	head -c 4M /dev/urandom >$data &&
+	dd if=$data of=/dev/nvme0n1 bs=128k oflag=direct status=none &&
+	dd if=/dev/nvme0n1 bs=128k count=32 iflag=direct status=none |
+		cmp - $data
+}
+
+# kernel_total FIELD: over the pools that only the kernel uses
+kernel_total()
+{
+	pools | jq "map(select(has(\"kernel_vendor_key\")) | .$1) | add // 0"
+}
+
+connect_and_disconnect()
+{
+	local status=0
+
+	host_connect || return
+	verified_io || status=1
+	host_disconnect && return $status
+}
+
+with_target()
+{
+	local status=0
+
+	target_up && "$@" || status=1
+	target_down
+	return $status
+}
+
+connections_take_their_mrs_from_pools()
+{
+	connect_and_disconnect &&
+	[ "$(kernel_total created)" -gt 0 ] &&
+	equal in_use "$(kernel_total in_use)" 0
+}
+
+test_connections_take_their_mrs_from_pools()
+{
+	with_target connections_take_their_mrs_from_pools
+}
+
+a_reconnect_creates_nothing()
+{
+	local created
+
+	connect_and_disconnect || return
+	created=$(kernel_total created)
+	connect_and_disconnect && connect_and_disconnect &&
+	equal created "$(kernel_total created)" "$created" &&
+	equal hits "$(kernel_total hits)" $((2 * created))
+}
+
+test_a_reconnect_creates_nothing()
+{
+	with_target a_reconnect_creates_nothing
+}
+
+kernel_pools_are_shown_only_with_details()
+{
+	connect_and_disconnect &&
+	equal shown "$(rdma-frmr -j resource show frmr_pools |
+		jq 'map(select(has("kernel_vendor_key"))) | length')" 0
+}
+
+test_kernel_pools_are_shown_only_with_details()
+{
+	with_target kernel_pools_are_shown_only_with_details
+}
+
+kernel_objects_age()
+{
+	connect_and_disconnect &&
+	set_pools aging 1 &&
+	eventually 10 no_pools
+}
+
+test_kernel_objects_age()
+{
+	with_target kernel_objects_age
+}
+
+run_tests

@@ -18,6 +18,8 @@ static const char usage[] =
 "  show frmr_pools [ dev DEV ] [ FILTER ... ]\n"
 "        show the pools, or those that match each FILTER:\n"
 "        vendor_key HEX, num_dma_blocks N, access_flags HEX, ats 0|1\n"
+"  watch frmr_pools [ interval SECONDS ] [ count N ] [ dev DEV ] [ FILTER ... ]\n"
+"        show what the pools do, again and again\n"
 "  set frmr_pools dev DEV aging SECONDS\n"
 "        destroy handles that were idle for that long\n"
 "  set frmr_pools dev DEV pinned KEY COUNT\n"
@@ -52,6 +54,33 @@ bool parse_number(const char *word, int base, __u64 max, __u64 *value)
 	return !errno && !*end && *value <= max;
 }
 
+void format_key(char *text, size_t size, const struct frmr_key *key)
+{
+	int len;
+
+	len = snprintf(text, size, "%llx:%llx:%x:%x", key->vendor_key,
+		       key->num_dma_blocks, key->access_flags, key->ats);
+	if (key->kernel_vendor_key)
+		snprintf(text + len, size - len, "[%llx]",
+			 key->kernel_vendor_key);
+}
+
+__u64 pool_counter(const struct frmr_pool *pool, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->num_counters; i++)
+		if (!strcmp(pool->counters[i].name, name))
+			return pool->counters[i].value;
+	return 0;
+}
+
+/* In percent; of a pool that was never asked, 0. */
+double hit_rate(__u64 hits, __u64 misses)
+{
+	return hits + misses ? 100.0 * hits / (hits + misses) : 0;
+}
+
 static int run_command(const struct options *opt, int argc, char **argv)
 {
 	int status;
@@ -67,11 +96,13 @@ static int run_command(const struct options *opt, int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (argc < 3 || strcmp(argv[2], "frmr_pools"))
-		return usage_error("expected: resource show|set frmr_pools", NULL);
+		return usage_error("expected: resource show|watch|set frmr_pools", NULL);
 	if (nl_open())
 		return EXIT_FAILURE;
 	if (!strcmp(argv[1], "show"))
 		status = cmd_show(opt, argc - 3, argv + 3);
+	else if (!strcmp(argv[1], "watch"))
+		status = cmd_watch(opt, argc - 3, argv + 3);
 	else if (!strcmp(argv[1], "set"))
 		status = cmd_set(argc - 3, argv + 3);
 	else

@@ -150,7 +150,35 @@ test_the_tool_refuses_what_makes_no_sense()
 	refused "no key of" set_pools pinned 0:4:0:2 1 &&
 	refused "no number of" set_pools pinned 0:4:0:0 many &&
 	refused "unknown setting" set_pools foo 1 &&
+	refused "no number from" rdma-frmr resource watch frmr_pools count 0 &&
 	refused "unknown option" rdma-frmr -x
+}
+
+test_watch_shows_rates()
+{
+	local row
+
+	set_pools pinned 0:4:0:0 3
+	mr_churn -d "$DEV" -S 4 -s 4 -v 0 --json >/dev/null &
+	sleep 1
+	row=$(rdma-frmr resource watch frmr_pools count 1 dev "$DEV" \
+		num_dma_blocks 4 | tail -n +2)
+	wait
+	# dev key idle in_use pinned pops/s hit% made/s gone/s
+	read -ra row <<<"$row"
+	equal device "${row[0]}" "$DEV" &&
+	equal key "${row[1]}" 0:4:0:0 &&
+	equal pinned "${row[4]}" 3 &&
+	[ "${row[5]}" -gt 0 ] &&
+	equal "hit rate" "${row[6]}" 100.0 &&
+	equal "made" "${row[7]}" 0
+}
+
+test_a_table_fits_80_columns()
+{
+	set_pools pinned 0:100000:0:0 1 &&
+	[ "$(rdma-frmr -d resource show frmr_pools | wc -L)" -le 80 ] &&
+	[ "$(rdma-frmr resource watch frmr_pools count 1 | wc -L)" -le 80 ]
 }
 
 test_filters_pick_pools()

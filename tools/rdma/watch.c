@@ -86,7 +86,7 @@ static void print_row(const struct snapshot *before, const struct seen *now,
 	char key[64];
 
 	format_key(key, sizeof(key), &pool->key);
-	printf("%-8s %-18s %7u %7llu %7u %8.0f %5.1f %7.0f %6.0f\n", now->dev,
+	printf("%-8s %-16s %7u %7llu %7u %8.0f %5.1f %7.0f %6.0f\n", now->dev,
 	       key, pool->queue_handles, pool->in_use, pool->pinned_handles,
 	       (hits + misses) / seconds, hit_rate(hits, misses),
 	       change(before, now, "created") / seconds,
@@ -101,7 +101,7 @@ static void print_rates(const struct snapshot *before,
 	/* Home, and clear what is below: a screen is redrawn in place. */
 	if (isatty(STDOUT_FILENO))
 		fputs("\033[H\033[J", stdout);
-	printf("%-8s %-18s %7s %7s %7s %8s %5s %7s %6s\n", "dev", "key", "idle",
+	printf("%-8s %-16s %7s %7s %7s %8s %5s %7s %6s\n", "dev", "key", "idle",
 	       "in_use", "pinned", "pops/s", "hit%", "made/s", "gone/s");
 	for (i = 0; i < now->count; i++)
 		print_row(before, &now->pools[i], seconds);

@@ -5,6 +5,8 @@
 
 . "$(dirname "$0")/lib.sh"
 
+YNL_TREE=${YNL_TREE:-$HERE/../../../..}
+
 as_nobody()
 {
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
@@ -179,6 +181,71 @@ test_a_table_fits_80_columns()
 	set_pools pinned 0:100000:0:0 1 &&
 	[ "$(rdma-frmr -d resource show frmr_pools | wc -L)" -le 80 ] &&
 	[ "$(rdma-frmr resource watch frmr_pools count 1 | wc -L)" -le 80 ]
+}
+
+# The kernel's own client of netlink specifications; YNL_TREE is a kernel tree.
+ynl()
+{
+	/usr/bin/python3 "$YNL_TREE/tools/net/ynl/cli.py" --output-json --spec \
+		"$YNL_TREE/Documentation/netlink/specs/rdma_frmr.yaml" "$@"
+}
+
+dev_index()
+{
+	rdma -j dev show "$DEV" | jq '.[0].ifindex'
+}
+
+test_ynl_and_the_tool_show_the_same()
+{
+	set_pools pinned 0:4:0:0 3 && set_pools pinned 0:8:0:0 5 || return
+	equal ynl "$(ynl --dump frmr-pools-get \
+		--json "{\"dev-index\": $(dev_index)}" |
+		jq -c '[.[]."frmr-pools"."frmr-pool-entry"[] |
+			[."frmr-pool-key"."frmr-pool-key-num-dma-blocks",
+			 ."frmr-pool-queue-handles", ."frmr-pool-in-use",
+			 ."frmr-pool-max-in-use", ."frmr-pool-pinned-handles",
+			 .driver."driver-u64"[2]]]')" \
+		"$(pools | jq -c 'map([.num_dma_blocks, .queue_handles,
+			.in_use, .max_in_use, .pinned_handles, .created])')"
+}
+
+test_ynl_sets_what_the_tool_shows()
+{
+	local dev key
+
+	dev="\"dev-index\": $(dev_index)"
+	key='"frmr-pool-key": {"frmr-pool-key-num-dma-blocks": 32}'
+
+	ynl --do frmr-pools-set >/dev/null \
+		--json "{$dev, \"frmr-pools-aging-period\": 9}" &&
+	ynl --do frmr-pools-set >/dev/null \
+		--json "{$dev, \"frmr-pool-pinned-handles\": 7, $key}" &&
+	equal period "$(pools | jq '.[0].aging_period')" 9 &&
+	equal pinned "$(in_pool 32 pinned_handles)" 7 &&
+	refused "takes no key" ynl --do frmr-pools-set \
+		--json "{$dev, \"frmr-pools-aging-period\": 9, $key}" &&
+	refused "either" ynl --do frmr-pools-set --json "{$dev}" &&
+	refused "need the key" ynl --do frmr-pools-set \
+		--json "{$dev, \"frmr-pool-pinned-handles\": 7}" &&
+	refused "kernel's own" ynl --do frmr-pools-set --json \
+		"{$dev, \"frmr-pool-pinned-handles\": 7, \"frmr-pool-key\": {
+		\"frmr-pool-key-num-dma-blocks\": 32,
+		\"frmr-pool-key-kernel-vendor-key\": 1}}" &&
+	refused "ATS is either" ynl --do frmr-pools-set --json \
+		"{$dev, \"frmr-pool-pinned-handles\": 7, \"frmr-pool-key\": {
+		\"frmr-pool-key-num-dma-blocks\": 32,
+		\"frmr-pool-key-ats\": 2}}" &&
+	refused "index is missing" ynl --do frmr-pools-set --json "{}" &&
+	refused "no device with" ynl --do frmr-pools-set \
+		--json '{"dev-index": 12345, "frmr-pools-aging-period": 9}'
+}
+
+test_a_device_without_pools_tells_its_aging_period()
+{
+	equal answer "$(ynl --dump frmr-pools-get \
+		--json "{\"dev-index\": $(dev_index)}" |
+		jq -c 'map([."frmr-pools-aging-period", ."frmr-pools"])')" \
+		"[[60,{}]]"
 }
 
 test_filters_pick_pools()

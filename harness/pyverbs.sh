@@ -15,8 +15,10 @@ unpack_pyverbs()
 	rm -rf "$dir.new"
 	mkdir -p "$dir.new"
 	chmod 755 "$dir.new"
-	(cd "$dir.new" && apt-get download -q rdma-core >/dev/null &&
-	 dpkg-deb -x rdma-core_*.deb root &&
+	(cd "$dir.new" &&
+	 apt-get -o APT::Sandbox::User=root download -q python3-pyverbs \
+		>/dev/null &&
+	 dpkg-deb -x python3-pyverbs_*.deb root &&
 	 mv root/usr/share/doc/rdma-core/tests . && gunzip tests/*.gz &&
 	 rm -rf root ./*.deb) || die "no tests of rdma-core"
 	mv "$dir.new" "$dir"

@@ -40,7 +40,8 @@ fetch_base()
 		say "fetching $PACKAGE $version"
 		tmp=$(mktemp -d "$CACHE/fetch.XXXXXX")
 		chmod 755 "$tmp"
-		(cd "$tmp" && apt-get download -q "$PACKAGE=$version" >&2 &&
+		(cd "$tmp" && apt-get -o APT::Sandbox::User=root download -q \
+			"$PACKAGE=$version" >&2 &&
 		 dpkg-deb --fsys-tarfile ./*.deb |
 			tar xO ./usr/src/$PACKAGE.tar.xz | tar xJ)
 		mv "$tmp/$PACKAGE" "$base"

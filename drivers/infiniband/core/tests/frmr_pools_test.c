@@ -910,6 +910,12 @@ static void frmr_dawdle_in(void (**hook)(struct frmr_fake *fake))
 	*hook = frmr_dawdle;
 }
 
+static void frmr_await_call(struct kunit *test)
+{
+	KUNIT_ASSERT_TRUE(test, wait_for_completion_timeout(&frmr_call_entered,
+							    FRMR_TEST_PATIENCE));
+}
+
 static void frmr_let_call_end(struct frmr_fake *fake)
 {
 	complete(&frmr_call_may_end);
@@ -933,7 +939,7 @@ static struct frmr_thread *frmr_start_slow_reclaim(struct kunit *test)
 
 	frmr_dawdle_in(&fake->destroy_hook);
 	thread = frmr_start(test, frmr_reclaim_all);
-	wait_for_completion(&frmr_call_entered);
+	frmr_await_call(test);
 	return thread;
 }
 
@@ -1721,12 +1727,26 @@ static void frmr_timer_rests_while_nothing_can_age(struct kunit *test)
 	frmr_expect_rest(test, counter);
 }
 
+/*
+ * The period is a second from here on, and the timer has found nothing to do,
+ * so what the test does next must arm it.
+ */
+static void frmr_wait_for_rest(struct kunit *test)
+{
+	struct frmr_work_counter *counter = frmr_start_counting_work(test);
+	struct frmr_fake *fake = test->priv;
+
+	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
+	frmr_wait_until(test, atomic_read(&counter->runs));
+	msleep(100);
+}
+
 static void frmr_timer_tries_a_failed_refill_again(struct kunit *test)
 {
 	struct frmr_fake *fake = test->priv;
 	struct ib_mr *mr = frmr_mrs(test, 1);
 
-	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
+	frmr_wait_for_rest(test);
 	KUNIT_ASSERT_EQ(test, frmr_pin(test, 8, 5), 0);
 	frmr_pop(test, mr, 1, 8);
 	fake->bad_calls = 1;
@@ -1737,9 +1757,7 @@ static void frmr_timer_tries_a_failed_refill_again(struct kunit *test)
 
 static void frmr_timer_ends_a_pool_that_never_had_a_handle(struct kunit *test)
 {
-	struct frmr_fake *fake = test->priv;
-
-	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
+	frmr_wait_for_rest(test);
 	frmr_empty_pool(test, 8);
 	frmr_wait_until(test, !frmr_pool_count(test));
 }
@@ -1749,7 +1767,7 @@ static void frmr_timer_ends_a_pool_that_lost_its_handle(struct kunit *test)
 	struct frmr_fake *fake = test->priv;
 	struct ib_mr *mr = frmr_mrs(test, 1);
 
-	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
+	frmr_wait_for_rest(test);
 	frmr_pop(test, mr, 1, 8);
 	frmr_fake_drop(fake, mr);
 	frmr_wait_until(test, !frmr_pool_count(test));
@@ -2152,7 +2170,7 @@ static void frmr_cleanup_ends_the_pinning(struct kunit *test)
 
 	frmr_dawdle_in(&fake->create_hook);
 	pin = frmr_start(test, frmr_pin_until_gone);
-	wait_for_completion(&frmr_call_entered);
+	frmr_await_call(test);
 	cleanup = frmr_start(test, frmr_cleanup_of_device);
 	frmr_wait_until(test, !READ_ONCE(fake->ibdev.frmr_pools));
 	frmr_let_call_end(fake);
@@ -2450,7 +2468,7 @@ static void frmr_cleanup_stops_the_aging(struct kunit *test)
 	ib_frmr_pools_set_aging_period(&fake->ibdev, 1);
 
 	/* In the midst of the work. */
-	wait_for_completion(&frmr_call_entered);
+	frmr_await_call(test);
 	frmr_let_call_end(fake);
 	ib_frmr_pools_cleanup(&fake->ibdev);
 	KUNIT_EXPECT_EQ(test, fake->live, 0);

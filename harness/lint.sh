@@ -70,21 +70,24 @@ check_kernel_doc()
 		grep -v '^Processing' || true
 }
 
-# The objects of the kernel that come from files which the series adds or changes.
-objects()
+# The files of the kernel that the series adds, and those that it changes.
+added()
 {
-	{
-		files '*.c'
-		sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch
-	} | sed -n 's,^\(drivers/.*\)\.c$,\1.o,p' | sort -u
+	files '*.[ch]' | grep -v '^tools/'
 }
 
-# build_objects NAME ARGUMENT...: builds them anew in a folder for that purpose
+changed()
+{
+	sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch
+}
+
+# build_objects NAME ARGUMENT...: builds what comes from the .c files on standard
+# input anew, in a folder for that purpose
 build_objects()
 {
 	local dir=$TREE/lint-$1 list
 
-	mapfile -t list < <(objects)
+	mapfile -t list < <(sed -n 's,\.c$,.o,p' | sort -u)
 	set -- -C "$TREE" O="$dir" "${@:2}"
 	export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1
 	if [ ! -f "$dir/.config" ]; then
@@ -99,18 +102,18 @@ build_objects()
 # said of files that the series does not touch is not ours to mend.
 compile_objects()
 {
-	local log=$BUILD/lint-build-$1.log touched
+	local log=$BUILD/lint-build-$1.log
 
-	build_objects "$@" W=1 >"$log" 2>&1 || { tail -20 "$log"; return 1; }
-	touched=$(files '*.[ch]'; sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch)
-	grep -E '(warning|error):' "$log" | grep -F "$touched" || true
+	{ added; changed; } | build_objects "$@" W=1 >"$log" 2>&1 ||
+		{ tail -20 "$log"; return 1; }
+	grep -E '(warning|error):' "$log" | grep -F "$(added; changed)" || true
 }
 
 check_coccinelle()
 {
 	local log=$BUILD/coccicheck.log
 
-	build_objects gcc CC="ccache gcc" MODE=report C=1 \
+	added | build_objects gcc CC="ccache gcc" MODE=report C=1 \
 		CHECK="$TREE/scripts/coccicheck" >"$log" 2>&1 ||
 		{ tail -20 "$log"; return 1; }
 	grep -E '^[^ ]+\.[ch]:[0-9]+' "$log" || true
@@ -142,7 +145,8 @@ run_lint()
 	check "coccicheck" check_coccinelle
 }
 
-LINT_PACKAGES="clang sparse coccinelle shellcheck python3 perl"
+LINT_PACKAGES="clang sparse coccinelle ocaml-nox ocaml-findlib shellcheck
+python3 perl"
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	# shellcheck disable=SC2086

@@ -61,7 +61,7 @@ struct ib_frmr_key {
  *	their handles to @handles. All or nothing. Returns 0 or a negative
  *	errno. -EINVAL and -EOPNOTSUPP say that the device can't have such an
  *	object at all; after any other errno the core destroys the idle objects
- *	of all pools of the device, if there are any, and tries once more.
+ *	of all pools of the device, if there are any, and tries again.
  * @destroy_frmrs: destroys the @count objects in @handles. Can't fail: an
  *	object that the device does not give up is for the driver to deal with.
  * @build_key: optional. Turns @in, a key that a user asked for, into @out, the

@@ -42,6 +42,9 @@
 /* Handles per driver call: bounds the stack and the time to notice a signal. */
 #define FRMR_BATCH 64
 
+/* How often to make room for one handle before the device is taken as full. */
+#define FRMR_MAX_TRIES 8
+
 /* Never the count of created handles. */
 #define FRMR_NOT_EMPTY U64_MAX
 
@@ -384,16 +387,19 @@ static u32 frmr_pools_shrink(struct ib_frmr_pools *pools, u32 count)
 
 /*
  * Makes the device give up to @count handles that nobody uses. What others are
- * about to destroy is room as well: waits for some of it if there is no other.
+ * about to destroy is room as well, so waits for one of their batches, if any.
  * Returns how many were destroyed since @destroyed was read.
  */
 static u64 frmr_pools_make_room(struct ib_frmr_pools *pools, u32 count,
 				s64 destroyed)
 {
-	if (!frmr_pools_shrink(pools, count))
-		wait_var_event(&pools->destroying,
-			       !atomic_read_acquire(&pools->destroying) ||
-			       atomic64_read(&pools->destroyed) != destroyed);
+	s64 before;
+
+	frmr_pools_shrink(pools, count);
+	before = atomic64_read(&pools->destroyed);
+	wait_var_event(&pools->destroying,
+		       !atomic_read_acquire(&pools->destroying) ||
+		       atomic64_read(&pools->destroyed) != before);
 	return atomic64_read(&pools->destroyed) - destroyed;
 }
 
@@ -698,42 +704,64 @@ out:
 }
 
 /*
- * A handle of a new object in @pool, else one that somebody returned meanwhile:
- * without pools his object would be gone and make room for ours. The pool that
- * the handle is from, or an error.
+ * Creates a handle, and makes room for it if need be. What others return while
+ * that goes on is taken as well: without pools their objects would be gone and
+ * leave room for ours. As others may also take the room that was made, tries
+ * again as long as there is some, within reason.
+ *
+ * Returns NULL with a new handle, the pool of a handle that was returned, or an
+ * error.
  */
+static struct ib_frmr_pool *frmr_create_or_find(struct ib_frmr_pool *pool,
+						const struct ib_frmr_key *key,
+						u32 *handle)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+	struct ib_frmr_pool *found;
+	int ret, tries = 0;
+	s64 destroyed;
+
+	do {
+		destroyed = atomic64_read(&pools->destroyed);
+		ret = frmr_create(pool, handle, 1);
+		if (!ret)
+			return NULL;
+		if (!frmr_wants_room(ret))
+			return ERR_PTR(ret);
+		found = frmr_pop_idle(pools, key, handle, NULL);
+		if (found)
+			return found;
+	} while (frmr_pools_make_room(pools, U32_MAX, destroyed) &&
+		 ++tries < FRMR_MAX_TRIES);
+
+	return frmr_pop_idle(pools, key, handle, NULL) ?: ERR_PTR(ret);
+}
+
+/* A handle that was not idle when it was asked for; its pool, or an error. */
 static struct ib_frmr_pool *frmr_pop_new(struct ib_frmr_pool *pool,
 					 const struct ib_frmr_key *key,
 					 u32 *handle)
 {
-	struct ib_frmr_pools *pools = pool->pools;
-	s64 destroyed = atomic64_read(&pools->destroyed);
-	struct ib_frmr_pool *found = NULL;
+	struct ib_frmr_pool *found;
 	int ret;
 
 	ret = frmr_store_reserve(&pool->store);
-	if (ret)
-		goto out;
-	ret = frmr_create(pool, handle, 1);
-	if (ret && frmr_wants_room(ret)) {
-		found = frmr_pop_idle(pools, key, handle, NULL);
-		if (!found && frmr_pools_make_room(pools, U32_MAX, destroyed))
-			ret = frmr_create(pool, handle, 1);
-		if (!found && ret)
-			found = frmr_pop_idle(pools, key, handle, NULL);
-	}
-	if (ret)
-		frmr_store_unreserve(&pool->store, 1);
-	if (found)
-		return found;
-out:
-	atomic64_inc(&pool->stats[IB_FRMR_MISSES]);
 	if (ret) {
-		frmr_pools_arm(pools); /* an unused pool must end */
-		return ERR_PTR(ret);
+		found = ERR_PTR(ret);
+	} else {
+		found = frmr_create_or_find(pool, key, handle);
+		if (found)
+			frmr_store_unreserve(&pool->store, 1);
+	}
+
+	if (IS_ERR_OR_NULL(found))
+		atomic64_inc(&pool->stats[IB_FRMR_MISSES]);
+	if (found) {
+		frmr_pools_arm(pool->pools); /* an unused pool must end */
+		return found;
 	}
 	frmr_store_lend(&pool->store);
-	trace_frmr_pop(pools->device, &pool->key, *handle, false);
+	trace_frmr_pop(pool->pools->device, &pool->key, *handle, false);
 	return pool;
 }
 
@@ -999,17 +1027,17 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
 			   const struct ib_frmr_key *key, u32 count)
 {
 	struct ib_frmr_pool *pool;
-	u32 old;
+	u32 old, change;
 	int ret;
 
 	pool = count ? frmr_pool_get(pools, key) : frmr_pool_find(pools, key);
 	if (!pool)
 		return count ? -ENOMEM : 0;
 
-	old = frmr_store_set_pinned(&pool->store, count);
+	change = frmr_store_set_pinned(&pool->store, count, &old);
 	ret = frmr_pool_fill(pool, frmr_create_or_make_room);
 	if (ret)
-		frmr_store_restore_pinned(&pool->store, count, old);
+		frmr_store_restore_pinned(&pool->store, change, old);
 	frmr_pools_arm(pools);
 	frmr_pool_put(pool);
 	return ret;

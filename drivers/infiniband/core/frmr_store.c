@@ -352,31 +352,33 @@ u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count)
  * frmr_store_set_pinned - set how many handles are not to be taken
  * @store: the store
  * @count: idle ones and those in use together
+ * @old: out: the number that it was before
  *
- * Return: the number that it was before.
+ * Return: a number for this change.
  */
-u32 frmr_store_set_pinned(struct frmr_store *store, u32 count)
+u32 frmr_store_set_pinned(struct frmr_store *store, u32 count, u32 *old)
 {
-	u32 old;
+	u32 change;
 
 	spin_lock(&store->lock);
-	old = store->pinned;
+	*old = store->pinned;
 	store->pinned = count;
+	change = ++store->pin_changes;
 	spin_unlock(&store->lock);
-	return old;
+	return change;
 }
 
 /**
  * frmr_store_restore_pinned - take a frmr_store_set_pinned() back
  * @store: the store
- * @from: what was set; nothing happens if somebody has set another number since
- * @to: what it was before
+ * @change: what that returned; nothing happens if there was a change since
+ * @old: what the number was before
  */
-void frmr_store_restore_pinned(struct frmr_store *store, u32 from, u32 to)
+void frmr_store_restore_pinned(struct frmr_store *store, u32 change, u32 old)
 {
 	spin_lock(&store->lock);
-	if (store->pinned == from)
-		store->pinned = to;
+	if (store->pin_changes == change)
+		store->pinned = old;
 	spin_unlock(&store->lock);
 }
 

@@ -21,6 +21,7 @@ struct frmr_chunk;
  * @capacity: slots in all blocks, never less than @reserved
  * @reserved: handles that have a slot: idle, in use, and being created
  * @pinned: as many handles are never taken to be destroyed
+ * @pin_changes: how often @pinned was set
  * @idle: handles in the slots
  * @in_use: handles that are out and will come back, or be dropped
  * @max_in_use: the most that @in_use has ever been
@@ -39,6 +40,7 @@ struct frmr_store {
 	u32 capacity;
 	u32 reserved;
 	u32 pinned;
+	u32 pin_changes;
 	u32 idle;
 	u32 in_use;
 	u32 max_in_use;
@@ -81,8 +83,8 @@ bool frmr_store_push(struct frmr_store *store, u32 handle);
 bool frmr_store_drop(struct frmr_store *store);
 
 u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count);
-u32 frmr_store_set_pinned(struct frmr_store *store, u32 count);
-void frmr_store_restore_pinned(struct frmr_store *store, u32 from, u32 to);
+u32 frmr_store_set_pinned(struct frmr_store *store, u32 count, u32 *old);
+void frmr_store_restore_pinned(struct frmr_store *store, u32 change, u32 old);
 u32 frmr_store_mark(struct frmr_store *store);
 u32 frmr_store_close(struct frmr_store *store);
 void frmr_store_read(struct frmr_store *store, struct frmr_store_state *state);

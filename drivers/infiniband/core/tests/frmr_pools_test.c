@@ -989,6 +989,38 @@ static void frmr_pop_takes_what_comes_back_while_it_fails_to_create(struct kunit
 	frmr_push(test, &mrs[1], 1);
 }
 
+static struct ib_mr *frmr_returning_mr, *frmr_coming_mr;
+
+/* At the second try somebody else returns one handle and takes another. */
+static void frmr_swap_handles(struct frmr_fake *fake)
+{
+	if (!fake->create_calls)
+		return;
+	fake->create_hook = NULL;
+	frmr_fake_push(fake, frmr_returning_mr);
+	frmr_pop(fake->test, frmr_coming_mr, 1, 300);
+}
+
+/* Without pools the returned handle would have made room as well. */
+static void frmr_handle_returned_before_the_retry_is_reclaimed_too(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+	struct ib_mr *mrs = frmr_mrs(test, 3);
+
+	frmr_pop(test, &mrs[0], 1, 8);
+	frmr_stock(test, 100, 1);
+	frmr_returning_mr = &mrs[0];
+	frmr_coming_mr = &mrs[1];
+	fake->capacity = 2;
+	fake->create_calls = 0;
+	fake->create_hook = frmr_swap_handles;
+
+	KUNIT_EXPECT_EQ(test, frmr_try_pop(test, &mrs[2], 50), 0);
+	frmr_push(test, &mrs[1], 1);
+	if (mrs[2].frmr.pool)
+		frmr_push(test, &mrs[2], 1);
+}
+
 static void frmr_pop_when_killed(struct frmr_fake *fake)
 {
 	struct ib_mr mr = { .frmr.key = frmr_key(8) };
@@ -1176,6 +1208,7 @@ static struct kunit_case frmr_create_cases[] = {
 	KUNIT_CASE(frmr_driver_may_reclaim_while_it_creates),
 	KUNIT_CASE(frmr_pop_takes_what_comes_back_while_it_fails_to_create),
 	KUNIT_CASE(frmr_pop_waits_for_what_others_destroy),
+	KUNIT_CASE(frmr_handle_returned_before_the_retry_is_reclaimed_too),
 	KUNIT_CASE(frmr_killed_pop_costs_no_idle_handle),
 	KUNIT_CASE(frmr_pools_without_memory_are_not_made),
 	KUNIT_CASE(frmr_pop_without_memory_for_a_pool_fails),
@@ -1589,7 +1622,9 @@ static void frmr_aging_period_can_be_set(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ib_frmr_pools_set_aging_period(ibdev, U32_MAX),
 			0);
 	KUNIT_EXPECT_EQ(test, frmr_period(fake), U32_MAX);
-	/* So long a period must not overflow into none. */
+	/* In jiffies, the low half of this is 0. */
+	KUNIT_EXPECT_EQ(test, ib_frmr_pools_set_aging_period(ibdev, 1U << 31),
+			0);
 	frmr_stock(test, 8, 1);
 	msleep(100);
 	FRMR_EXPECT_POOL(test, 8, 1, 0);
@@ -1921,6 +1956,7 @@ static void frmr_pin_above_max_mr_is_refused(struct kunit *test)
 	struct frmr_fake *fake = test->priv;
 
 	fake->ibdev.attrs.max_mr = 10;
+	fake->capacity = 100; /* so that a mistake costs no memory */
 	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 11), -EINVAL);
 	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, U32_MAX), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake->create_calls, 0);
@@ -2220,6 +2256,42 @@ static void frmr_fatal_signal_ends_the_pinning(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).idle, fake->created);
 }
 
+/* With an error that leaves nothing to try. */
+static void frmr_dawdle_and_fail(struct frmr_fake *fake)
+{
+	frmr_dawdle(fake);
+	fake->error = -EINVAL;
+	fake->bad_calls = 1;
+}
+
+static void frmr_pin_in_vain(struct frmr_fake *fake)
+{
+	struct ib_frmr_key key = frmr_key(8);
+
+	KUNIT_EXPECT_EQ(fake->test,
+			ib_frmr_pools_set_pinned(&fake->ibdev, &key, 10),
+			-EINVAL);
+}
+
+/* The one that fails must not take back what the other one has achieved. */
+static void frmr_failed_pin_does_not_undo_an_equal_one(struct kunit *test)
+{
+	struct frmr_fake *fake = test->priv;
+	struct frmr_thread *thread;
+
+	frmr_dawdle_in(&fake->create_hook);
+	fake->create_hook = frmr_dawdle_and_fail;
+	thread = frmr_start(test, frmr_pin_in_vain);
+	frmr_await_call(test);
+	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 10), 0);
+	frmr_let_call_end(fake);
+	frmr_join(thread);
+	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).pinned, 10);
+	/* What the one had begun to create is made up for. */
+	frmr_tick(test);
+	FRMR_EXPECT_POOL(test, 8, 10, 0);
+}
+
 static void frmr_device_without_pools_can_not_be_set_up(struct kunit *test)
 {
 	struct frmr_fake *fake = test->priv;
@@ -2255,6 +2327,7 @@ static struct kunit_case frmr_pinned_cases[] = {
 	KUNIT_CASE(frmr_cleanup_ends_the_pinning),
 	KUNIT_CASE(frmr_pin_without_memory_fails),
 	KUNIT_CASE(frmr_fatal_signal_ends_the_pinning),
+	KUNIT_CASE_SLOW(frmr_failed_pin_does_not_undo_an_equal_one),
 	KUNIT_CASE(frmr_device_without_pools_can_not_be_set_up),
 	{}
 };

@@ -14,16 +14,17 @@ selftests()
 		KHDR_INCLUDES="-isystem $KBUILD/usr/include" "$@"
 }
 
+# Joined, as a failure inside of a condition does not end the script.
 {
-	make -C "$TREE" O="$KBUILD" headers
+	make -C "$TREE" O="$KBUILD" headers &&
 	make -C "$TREE/tools/rdma" OUTPUT="$BUILD/tools" \
-		KHDR_INCLUDES="-isystem $KBUILD/usr/include"
-	mkdir -p "$BUILD/selftests"
-	selftests all
-	rm -rf "$BUILD/selftests/install"
-	selftests install INSTALL_PATH="$BUILD/selftests/install/rdma"
+		KHDR_INCLUDES="-isystem $KBUILD/usr/include" &&
+	mkdir -p "$BUILD/selftests" &&
+	selftests all &&
+	rm -rf "$BUILD/selftests/install" &&
+	selftests install INSTALL_PATH="$BUILD/selftests/install/rdma" &&
 	install -D -t "$BUILD/selftests/install/kselftest" \
-		"$TREE"/tools/testing/selftests/kselftest/*.sh
+		"$TREE"/tools/testing/selftests/kselftest/*.sh &&
 	selftests -s emit_tests COLLECTION=rdma >"$BUILD/selftests/tests"
 } >"$BUILD/programs.log" 2>&1 ||
 	{ tail -20 "$BUILD/programs.log" >&2; die "the programs do not build"; }

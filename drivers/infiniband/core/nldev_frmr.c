@@ -190,6 +190,10 @@ err:
  *
  * The kernel's own pools are shown only to those who ask for driver details.
  *
+ * A dump goes on after the last key that it has shown, not at a position, so it
+ * shows each pool that exists throughout exactly once, whatever others come and
+ * go. Hence it never sets NLM_F_DUMP_INTR, which makes tools start anew.
+ *
  * Return: the length of the message; 0 at the end of the dump; -EINVAL if there
  * is no such device; -EMSGSIZE if not even one pool fits the message; -ENOMEM.
  */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * mlx5: mkeys from FRMR pools.
+ */
+#ifndef _MLX5_IB_FRMR_H
+#define _MLX5_IB_FRMR_H
+
+#include "mlx5_ib.h"
+
+int mlx5_frmr_init(struct mlx5_ib_dev *dev);
+void mlx5_frmr_cleanup(struct mlx5_ib_dev *dev);
+
+struct mlx5_ib_mr *mlx5_frmr_alloc(struct mlx5_ib_dev *dev, int access_flags,
+				   unsigned int access_mode, size_t num_blocks,
+				   bool ats);
+int mlx5_frmr_attach_ulp(struct mlx5_ib_mr *mr, struct ib_pd *pd);
+int mlx5_frmr_revoke(struct mlx5_ib_mr *mr);
+void mlx5_frmr_push(struct mlx5_ib_mr *mr);
+
+#endif /* _MLX5_IB_FRMR_H */

@@ -18,6 +18,10 @@
  *   a stale key of its last owner fails.
  * - An object of which the driver does not know that it is clear is handed to
  *   ib_frmr_pool_drop(), never to ib_frmr_pool_push().
+ *
+ * A handle is whatever names the object to its driver. While an MR has it, the
+ * driver may write another to mr->frmr.handle that names the same object, say
+ * with the variant of the key under which it was known.
  */
 #ifndef FRMR_POOLS_H
 #define FRMR_POOLS_H

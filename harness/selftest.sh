@@ -6,7 +6,7 @@
 . "$TOP/harness/report.sh"
 
 SELFTEST_PACKAGES="rdma-core ibverbs-utils ibverbs-providers perftest iproute2
-jq python3 python3-yaml python3-jsonschema procps"
+jq python3 python3-yaml python3-jsonschema procps trace-cmd"
 
 run_selftests()
 {

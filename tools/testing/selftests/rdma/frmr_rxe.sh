@@ -147,6 +147,26 @@ test_a_device_is_deleted_with_full_pools()
 	fresh_device && no_pools
 }
 
+# What two registrations of 3 pages, one after the other, leave in a trace.
+REGISTERED=(
+	"frmr_create: *dev=$DEV key=0:4:0:0\[0\] count=1 ret=0"
+	"frmr_pop: *dev=$DEV key=0:4:0:0\[0\] handle=[0-9]* miss"
+	"frmr_push: *dev=$DEV key=0:4:0:0\[0\] handle="
+	"frmr_pop: *dev=$DEV key=0:4:0:0\[0\] handle=[0-9]* hit"
+)
+
+# traced FILE PATTERN...: each pattern is in the trace
+traced()
+{
+	local want
+
+	for want in "${@:2}"; do
+		grep -q "$want" "$1" && continue
+		ktap_print_msg "not in the trace: $want"
+		return 1
+	done
+}
+
 test_registrations_are_traced()
 {
 	local t=/sys/kernel/tracing
@@ -160,18 +180,42 @@ test_registrations_are_traced()
 	cp $t/trace "/run/frmr-trace"
 	echo >$t/trace
 
-	local want
+	traced /run/frmr-trace "${REGISTERED[@]}" \
+		"frmr_destroy: *dev=$DEV key=0:4:0:0\[0\] count=1" \
+		"frmr_age: *dev=$DEV key=0:4:0:0\[0\] count=1"
+}
 
-	for want in "frmr_pop: dev=$DEV key=0:4:0:0\[0\] handle=[0-9]* miss" \
-		    "frmr_pop: dev=$DEV key=0:4:0:0\[0\] handle=[0-9]* hit" \
-		    "frmr_push: dev=$DEV key=0:4:0:0\[0\] handle=" \
-		    "frmr_create: dev=$DEV key=0:4:0:0\[0\] count=1 ret=0" \
-		    "frmr_destroy: dev=$DEV key=0:4:0:0\[0\] count=1" \
-		    "frmr_age: dev=$DEV key=0:4:0:0\[0\] count=1"; do
-		grep -q "$want" /run/frmr-trace && continue
-		ktap_print_msg "not in the trace: $want"
-		return 1
-	done
+# This and the next test run what frmr_pools_admin.rst tells administrators to.
+test_trace_cmd_records_and_reports()
+{
+	command -v trace-cmd >/dev/null || skip "no trace-cmd" || return
+
+	trace-cmd record -o /run/frmr.dat -e frmr \
+		mr_churn -d "$DEV" -n 2 -s 3 -v 0 >/dev/null 2>&1 &&
+	trace-cmd report -i /run/frmr.dat >/run/frmr-report 2>/dev/null &&
+	traced /run/frmr-report "${REGISTERED[@]}"
+}
+
+test_histograms_count_hits_misses_and_what_aged()
+{
+	local events=/sys/kernel/tracing/events/frmr
+
+	[ -e $events/frmr_pop/hist ] || skip "no CONFIG_HIST_TRIGGERS" || return
+
+	echo 'hist:keys=num_dma_blocks,hit' >$events/frmr_pop/trigger
+	echo 'hist:keys=num_dma_blocks:vals=count' >$events/frmr_age/trigger
+	churn -n 5 -m 5 -s 3 --verify 0 >/dev/null
+	churn -n 5 -m 5 -s 3 --verify 0 >/dev/null
+	set_pools aging 1
+	eventually 10 no_pools
+	cat $events/frmr_{pop,age}/hist >/run/frmr-hist
+	echo '!hist:keys=num_dma_blocks,hit' >$events/frmr_pop/trigger
+	echo '!hist:keys=num_dma_blocks:vals=count' >$events/frmr_age/trigger
+
+	traced /run/frmr-hist \
+		"num_dma_blocks: *4, hit: *0 } hitcount: *5$" \
+		"num_dma_blocks: *4, hit: *1 } hitcount: *5$" \
+		"num_dma_blocks: *4 } .* count: *5$"
 }
 
 run_tests

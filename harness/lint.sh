@@ -109,6 +109,53 @@ compile_objects()
 	grep -E '(warning|error):' "$log" | grep -F "$(added; changed)" || true
 }
 
+# What sphinx says of our texts, of the comments that they include, and of the
+# index that lists them. Other texts are not ours to mend.
+build_documentation()
+{
+	local out=$BUILD/documentation log=$BUILD/documentation.log
+
+	rm -rf "$out"
+	(cd "$TREE" && PYTHONDONTWRITEBYTECODE=1 srctree=. BUILDDIR=$out \
+		sphinx-build -q -b html -c Documentation -d "$out/doctrees" \
+		-D version=6.12 -D release=6.12 -D kerneldoc_srctree=. \
+		-D kerneldoc_bin=scripts/kernel-doc \
+		Documentation/infiniband "$out/html") >"$log" 2>&1 ||
+		{ tail -20 "$log"; return 1; }
+	grep -F -e "kernel-doc '" -e "$(files '*.rst'; added; changed)" "$log" ||
+		true
+}
+
+# named REGEX FILE: each word of the file that matches, without a final stop
+named()
+{
+	grep -oE "\b$1" "$2" | sed 's/\.$//' | sort -u
+}
+
+# Sphinx takes a file or function that does not exist for plain text.
+check_references()
+{
+	local f word
+
+	cd "$TREE" || return
+	for f in $(files '*.rst'); do
+		for word in $(named '(Documentation|drivers|include|tools)/[A-Za-z0-9_./-]+' \
+				"$f"); do
+			[ -e "$word" ] || echo "$f: there is no $word"
+		done
+		for word in $(named 'ib_frmr_[a-z_]+' "$f"); do
+			grep -qw "$word" include/rdma/frmr_pools.h \
+				drivers/infiniband/core/frmr_pools.[ch] ||
+				echo "$f: there is no $word"
+		done
+	done
+}
+
+check_documentation()
+{
+	build_documentation && check_references
+}
+
 check_coccinelle()
 {
 	local log=$BUILD/coccicheck.log
@@ -140,6 +187,7 @@ run_lint()
 	check "checkpatch of new files" check_files
 	check "checkpatch of patches" check_patches
 	check "kernel-doc" check_kernel_doc
+	check "documentation" check_documentation
 	check "programs without a warning" check_programs
 	check "shellcheck" check_shell
 	check "gcc W=1 and sparse" compile_objects gcc CC="ccache gcc" C=1
@@ -153,7 +201,7 @@ run_lint()
 }
 
 LINT_PACKAGES="clang sparse coccinelle ocaml-nox ocaml-findlib shellcheck
-python3 perl"
+python3 python3-sphinx perl"
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	# shellcheck disable=SC2086

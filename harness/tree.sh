@@ -89,9 +89,11 @@ place_base()
 	echo "$origin" >"$TREE/.frmr/origin"
 }
 
+# quilt would rather look where it found the patches last time.
 q()
 {
-	(cd "$TREE" && QUILT_PATCHES=$1 quilt --quiltrc - "${@:2}")
+	(cd "$TREE" && rm -f .pc/.quilt_patches &&
+		QUILT_PATCHES=$1 quilt --quiltrc - "${@:2}")
 }
 
 # Takes the applied patches off: the stack as it was applied or, if somebody

@@ -9,8 +9,11 @@
  *
  *   ib_frmr_pools::lock	the tree; no pool leaves it under a reader
  *   frmr_store::lock	the handles of one pool
+ *   frmr_cpu::lock	those of them that one CPU has at hand
  *
- * No lock is held while the driver creates or destroys objects.
+ * No lock is held while the driver creates or destroys objects. Who finds an
+ * idle handle in the pool with his very key does so under RCU, without the lock
+ * of the tree: a pool that has left it has no handle to give.
  *
  * Lifetime: the tree holds a reference on each of its pools. A pool leaves the
  * tree when it has no handle and the tree's reference is the only one besides
@@ -24,6 +27,7 @@
 #include <linux/completion.h>
 #include <linux/jiffies.h>
 #include <linux/rbtree.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -52,7 +56,7 @@
  * struct ib_frmr_pools - the pools of one device
  * @device: the device
  * @ops: what its driver does for them
- * @lock: protects @tree
+ * @lock: protects @tree; a search for one key may do with RCU
  * @tree: struct ib_frmr_pool, in the order of frmr_key_cmp()
  * @aging: runs once a period
  * @aging_period: in seconds
@@ -89,7 +93,8 @@ struct ib_frmr_pools {
  * @refs: the tree, and everybody who uses the pool for longer than he holds
  *	ib_frmr_pools::lock or one of its handles
  * @stats: enum ib_frmr_stat; the hits are in @store
- * @rcu: keeps the memory for those who have just given back their handle
+ * @rcu: keeps the memory for those who have found the pool without the lock, or
+ *	have just given back their handle
  */
 struct ib_frmr_pool {
 	struct rb_node node;
@@ -164,6 +169,29 @@ static struct ib_frmr_pool *frmr_lower_bound(struct ib_frmr_pools *pools,
 	return found;
 }
 
+/*
+ * The pool with exactly @key, or NULL. Called under RCU: while the tree is being
+ * changed, a pool may be overlooked. rb_find_rcu() would do if it did not read
+ * the root plainly.
+ */
+static struct ib_frmr_pool *frmr_find_rcu(struct ib_frmr_pools *pools,
+					  const struct ib_frmr_key *key)
+{
+	struct rb_node *node = rcu_dereference_raw(pools->tree.rb_node);
+	struct ib_frmr_pool *pool;
+	int cmp;
+
+	while (node) {
+		pool = frmr_node_pool(node);
+		cmp = frmr_key_cmp(key, &pool->key);
+		if (!cmp)
+			return pool;
+		node = rcu_dereference_raw(*(cmp < 0 ? &node->rb_left :
+						       &node->rb_right));
+	}
+	return NULL;
+}
+
 /* Whether a handle of @pool may serve @key, which is not above @pool's. */
 static bool frmr_pool_fits(const struct ib_frmr_pool *pool,
 			   const struct ib_frmr_key *key)
@@ -201,14 +229,21 @@ static void frmr_pools_free_ref(struct ib_frmr_pools *pools)
 		kfree_rcu(pools, rcu);
 }
 
+static void frmr_pool_free(struct rcu_head *rcu)
+{
+	struct ib_frmr_pool *pool = container_of(rcu, struct ib_frmr_pool, rcu);
+
+	frmr_store_free(&pool->store);
+	kfree(pool);
+}
+
 static void frmr_pool_put(struct ib_frmr_pool *pool)
 {
 	struct ib_frmr_pools *pools = pool->pools;
 
 	if (!refcount_dec_and_test(&pool->refs))
 		return;
-	frmr_store_free(&pool->store);
-	kfree_rcu(pool, rcu);
+	call_rcu(&pool->rcu, frmr_pool_free);
 	frmr_pools_free_ref(pools);
 }
 
@@ -258,7 +293,7 @@ static struct ib_frmr_pool *frmr_pool_get(struct ib_frmr_pools *pools,
 		return NULL;
 
 	write_lock(&pools->lock);
-	twin = rb_find_add(&pool->node, &pools->tree, frmr_node_cmp);
+	twin = rb_find_add_rcu(&pool->node, &pools->tree, frmr_node_cmp);
 	if (twin)
 		refcount_inc(&frmr_node_pool(twin)->refs);
 	else
@@ -669,8 +704,30 @@ void ib_frmr_pools_cleanup(struct ib_device *device)
 		frmr_pool_close(pool);
 	}
 	frmr_pools_free_ref(pools);
+	/* The code that frees the pools must not go before they are freed. */
+	rcu_barrier();
 }
 EXPORT_SYMBOL(ib_frmr_pools_cleanup);
+
+/*
+ * The usual case, where drivers round sizes: an idle handle with exactly the
+ * key. Returns NULL if another way has to be tried.
+ */
+static struct ib_frmr_pool *frmr_pop_exact(struct ib_frmr_pools *pools,
+					   const struct ib_frmr_key *key,
+					   u32 *handle)
+{
+	struct ib_frmr_pool *pool;
+
+	rcu_read_lock();
+	pool = frmr_find_rcu(pools, key);
+	if (pool && frmr_store_pop(&pool->store, handle))
+		trace_frmr_pop(pools->device, &pool->key, *handle, true);
+	else
+		pool = NULL;
+	rcu_read_unlock();
+	return pool;
+}
 
 /*
  * The fullest use of what is idle: the smallest of the fitting pools that has
@@ -770,7 +827,8 @@ static struct ib_frmr_pool *frmr_pop(struct ib_frmr_pools *pools,
 {
 	struct ib_frmr_pool *pool, *from, *miss = NULL;
 
-	pool = frmr_pop_idle(pools, key, handle, &miss);
+	pool = frmr_pop_exact(pools, key, handle) ?:
+	       frmr_pop_idle(pools, key, handle, &miss);
 	if (pool)
 		return pool;
 	pool = miss ?: frmr_pool_get(pools, key);
@@ -814,6 +872,8 @@ int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 	/* From here on the handle keeps the pool. */
 	mr->frmr.pool = pool;
 	mr->frmr.handle = handle;
+	if (unlikely(frmr_store_wants_cpus(&pool->store)))
+		frmr_store_add_cpus(&pool->store);
 	return 0;
 }
 EXPORT_SYMBOL(ib_frmr_pool_pop);

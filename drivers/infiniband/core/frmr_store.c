@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The idle handles of one FRMR pool: a stack in a list of blocks.
+ * The handles of one FRMR pool: a stack of idle ones in a list of blocks.
+ *
+ * Most pools never see two CPUs at once, and are this stack and a lock. Where
+ * CPUs wait for the lock, each gets some handles of its own; the stack then
+ * takes what is too much for one CPU, and serves those that have none left.
  *
  * Blocks are added when room is reserved and given back when room is
  * unreserved. Handles that come and go only move through them, so a program
@@ -15,11 +19,15 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
+#include "frmr_cpu.h"
 #include "frmr_store.h"
 
 /* Most pools are small; the first block takes one cache line. */
 #define FRMR_CHUNK_MIN_BYTES 64
 #define FRMR_CHUNK_MAX_BYTES PAGE_SIZE
+
+/* Waiting so often in one aging period is reason to give CPUs their own. */
+#define FRMR_STORE_CONTENDED 64
 
 /* Free slots to keep, so that a pool that shrinks and grows keeps its block. */
 #define FRMR_STORE_SLACK 64
@@ -65,6 +73,7 @@ void frmr_store_free(struct frmr_store *store)
 	WARN_ON_ONCE(store->reserved);
 	list_for_each_entry_safe(chunk, next, &store->chunks, entry)
 		kfree(chunk);
+	frmr_cpus_free(store->cpus);
 }
 
 static size_t frmr_store_next_bytes(struct frmr_store *store)
@@ -224,12 +233,55 @@ static u32 frmr_store_get(struct frmr_store *store)
 	return store->top->handles[--store->fill];
 }
 
+static void frmr_store_put_all(struct frmr_store *store, const u32 *handles,
+			       u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		frmr_store_put(store, handles[i]);
+}
+
+/* Whether there is an idle handle in the stack, if need be from some CPU. */
+static bool frmr_store_has_idle(struct frmr_store *store)
+{
+	u32 handles[FRMR_CPU_BATCH];
+
+	lockdep_assert_held(&store->lock);
+
+	if (!store->idle && store->cpus)
+		frmr_store_put_all(store, handles,
+				   frmr_cpus_collect(store->cpus, handles));
+	return store->idle;
+}
+
+/* Leaves as many in the stack, for the other CPUs. */
+static void frmr_store_refill_cpu(struct frmr_store *store)
+{
+	u32 count = min(store->idle / 2, FRMR_CPU_BATCH);
+	u32 handles[FRMR_CPU_BATCH];
+	u32 i, done;
+
+	for (i = 0; i < count; i++)
+		handles[i] = frmr_store_get(store);
+	done = frmr_cpus_refill(store->cpus, handles, count);
+	frmr_store_put_all(store, handles + done, count - done);
+}
+
+static void frmr_store_spill_cpu(struct frmr_store *store)
+{
+	u32 handles[FRMR_CPU_BATCH];
+
+	frmr_store_put_all(store, handles,
+			   frmr_cpus_spill(store->cpus, handles));
+}
+
+/* Called after handles have left the stack to be used. */
 static void frmr_store_count_out(struct frmr_store *store)
 {
 	lockdep_assert_held(&store->lock);
 
-	store->in_use++;
-	store->max_in_use = max(store->max_in_use, store->in_use);
+	store->max_in_use = max(store->max_in_use, store->live - store->idle);
 }
 
 /**
@@ -239,6 +291,7 @@ static void frmr_store_count_out(struct frmr_store *store)
 void frmr_store_lend(struct frmr_store *store)
 {
 	spin_lock(&store->lock);
+	store->live++;
 	frmr_store_count_out(store);
 	spin_unlock(&store->lock);
 }
@@ -251,29 +304,78 @@ void frmr_store_lend(struct frmr_store *store)
  */
 void frmr_store_add(struct frmr_store *store, const u32 *handles, u32 count)
 {
-	u32 i;
+	spin_lock(&store->lock);
+	store->live += count;
+	frmr_store_put_all(store, handles, count);
+	spin_unlock(&store->lock);
+}
+
+/* For those who come often: counts when they wait. */
+static void frmr_store_lock(struct frmr_store *store)
+	__acquires(&store->lock)
+{
+	if (spin_trylock(&store->lock))
+		return;
+	spin_lock(&store->lock);
+	WRITE_ONCE(store->contended, store->contended + 1);
+}
+
+/**
+ * frmr_store_wants_cpus - whether CPUs have been waiting for each other
+ * @store: the store
+ *
+ * Return: true if frmr_store_add_cpus() should be called.
+ */
+bool frmr_store_wants_cpus(struct frmr_store *store)
+{
+	return READ_ONCE(store->contended) >= FRMR_STORE_CONTENDED &&
+	       !READ_ONCE(store->cpus);
+}
+
+/**
+ * frmr_store_add_cpus - let each CPU have some handles of its own
+ * @store: the store
+ *
+ * If there is no memory, everything stays as it is, and works.
+ *
+ * Context: may sleep.
+ */
+void frmr_store_add_cpus(struct frmr_store *store)
+{
+	struct frmr_cpu __percpu *cpus = frmr_cpus_alloc();
 
 	spin_lock(&store->lock);
-	for (i = 0; i < count; i++)
-		frmr_store_put(store, handles[i]);
+	WRITE_ONCE(store->contended, 0);
+	if (cpus && !store->cpus && !store->closed) {
+		/* Those who read it without the lock find the arrays ready. */
+		smp_store_release(&store->cpus, cpus);
+		cpus = NULL;
+	}
 	spin_unlock(&store->lock);
+	frmr_cpus_free(cpus);
 }
 
 /**
  * frmr_store_pop - take a handle into use
  * @store: the store
- * @handle: out: the handle, the one that came in last
+ * @handle: out: the handle; of those at hand the one that came in last
  *
  * Return: true with a handle, false if none is idle.
  */
 bool frmr_store_pop(struct frmr_store *store, u32 *handle)
 {
+	struct frmr_cpu __percpu *cpus = READ_ONCE(store->cpus);
 	bool found;
 
-	spin_lock(&store->lock);
-	found = store->idle;
+	if (cpus && frmr_cpus_pop(cpus, handle))
+		return true;
+
+	frmr_store_lock(store);
+	found = frmr_store_has_idle(store);
 	if (found) {
 		*handle = frmr_store_get(store);
+		if (store->cpus)
+			frmr_store_refill_cpu(store);
 		frmr_store_count_out(store);
 		store->hits++;
 	}
@@ -293,13 +395,18 @@ bool frmr_store_pop(struct frmr_store *store, u32 *handle)
  */
 bool frmr_store_push(struct frmr_store *store, u32 handle)
 {
+	struct frmr_cpu __percpu *cpus = READ_ONCE(store->cpus);
 	bool open;
 
-	spin_lock(&store->lock);
+	if (cpus && frmr_cpus_push(cpus, handle))
+		return true;
+
+	frmr_store_lock(store);
 	open = !store->closed;
 	if (open) {
+		if (store->cpus)
+			frmr_store_spill_cpu(store);
 		frmr_store_put(store, handle);
-		store->in_use--;
 	}
 	spin_unlock(&store->lock);
 	return open;
@@ -316,9 +423,9 @@ bool frmr_store_drop(struct frmr_store *store)
 	bool last;
 
 	spin_lock(&store->lock);
-	store->in_use--;
+	store->live--;
 	store->reserved--;
-	last = store->closed && !store->in_use;
+	last = store->closed && store->live == store->idle;
 	spin_unlock(&store->lock);
 	return last;
 }
@@ -336,16 +443,16 @@ bool frmr_store_drop(struct frmr_store *store)
  */
 u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count)
 {
-	u32 total, i;
+	u32 taken = 0;
 
 	spin_lock(&store->lock);
-	total = store->idle + store->in_use;
-	count = min3(count, store->idle, total - min(total, store->pinned));
-	for (i = 0; i < count; i++)
-		handles[i] = frmr_store_get(store);
-	store->reserved -= count;
+	count = min(count, store->live - min(store->live, store->pinned));
+	while (taken < count && frmr_store_has_idle(store))
+		handles[taken++] = frmr_store_get(store);
+	store->live -= taken;
+	store->reserved -= taken;
 	spin_unlock(&store->lock);
-	return count;
+	return taken;
 }
 
 /**
@@ -386,7 +493,8 @@ void frmr_store_restore_pinned(struct frmr_store *store, u32 change, u32 old)
  * frmr_store_mark - end a period and start the next
  * @store: the store
  *
- * Return: how many idle handles nobody needed throughout the period.
+ * Return: how many idle handles nobody needed throughout the period. Those that
+ * moved between a CPU and the stack are not among them.
  */
 u32 frmr_store_mark(struct frmr_store *store)
 {
@@ -395,8 +503,24 @@ u32 frmr_store_mark(struct frmr_store *store)
 	spin_lock(&store->lock);
 	low = store->low;
 	store->low = store->idle;
+	if (store->cpus)
+		low += frmr_cpus_mark(store->cpus);
+	WRITE_ONCE(store->contended, 0);
 	spin_unlock(&store->lock);
 	return low;
+}
+
+/* How many handles are out. */
+static u32 frmr_store_in_use(struct frmr_store *store, u64 *hits)
+{
+	u32 idle = store->idle;
+
+	lockdep_assert_held(&store->lock);
+
+	if (store->cpus)
+		idle += frmr_cpus_read(store->cpus, hits);
+	/* They may take and return while the CPUs are counted. */
+	return store->live - min(store->live, idle);
 }
 
 /**
@@ -407,14 +531,20 @@ u32 frmr_store_mark(struct frmr_store *store)
  */
 u32 frmr_store_close(struct frmr_store *store)
 {
-	u32 in_use;
+	u32 handles[FRMR_CPU_BATCH];
+	u32 count;
 
 	spin_lock(&store->lock);
 	store->closed = true;
 	store->pinned = 0;
-	in_use = store->in_use;
+	if (store->cpus) {
+		frmr_cpus_close(store->cpus);
+		while ((count = frmr_cpus_collect(store->cpus, handles)))
+			frmr_store_put_all(store, handles, count);
+	}
+	count = store->live - store->idle;
 	spin_unlock(&store->lock);
-	return in_use;
+	return count;
 }
 
 /**
@@ -427,9 +557,9 @@ void frmr_store_read(struct frmr_store *store, struct frmr_store_state *state)
 	spin_lock(&store->lock);
 	state->reserved = store->reserved;
 	state->pinned = store->pinned;
-	state->idle = store->idle;
-	state->in_use = store->in_use;
 	state->max_in_use = store->max_in_use;
 	state->hits = store->hits;
+	state->in_use = frmr_store_in_use(store, &state->hits);
+	state->idle = store->live - state->in_use;
 	spin_unlock(&store->lock);
 }

@@ -5,8 +5,6 @@
 
 . "$(dirname "$0")/lib.sh"
 
-YNL_TREE=${YNL_TREE:-$HERE/../../../..}
-
 as_nobody()
 {
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
@@ -181,18 +179,6 @@ test_a_table_fits_80_columns()
 	set_pools pinned 0:100000:0:0 1 &&
 	[ "$(rdma-frmr -d resource show frmr_pools | wc -L)" -le 80 ] &&
 	[ "$(rdma-frmr resource watch frmr_pools count 1 | wc -L)" -le 80 ]
-}
-
-# The kernel's own client of netlink specifications; YNL_TREE is a kernel tree.
-ynl()
-{
-	/usr/bin/python3 "$YNL_TREE/tools/net/ynl/cli.py" --output-json --spec \
-		"$YNL_TREE/Documentation/netlink/specs/rdma_frmr.yaml" "$@"
-}
-
-dev_index()
-{
-	rdma -j dev show "$DEV" | jq '.[0].ifindex'
 }
 
 test_ynl_and_the_tool_show_the_same()

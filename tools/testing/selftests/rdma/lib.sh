@@ -11,6 +11,11 @@ DEV=${RDMA_DEVICE:-rxe0}
 NETDEV=${RDMA_NETDEV:-v0}
 PATH=$HERE:$PATH
 
+# The kernel's own client of netlink specifications; YNL_TREE is a kernel tree.
+YNL_TREE=${YNL_TREE:-$HERE/../../../..}
+YNL=(/usr/bin/python3 "$YNL_TREE/tools/net/ynl/cli.py" --output-json --spec
+	"$YNL_TREE/Documentation/netlink/specs/rdma_frmr.yaml")
+
 # pools: each pool with its counters, as a JSON array
 pools()
 {
@@ -33,6 +38,17 @@ in_pool()
 set_pools()
 {
 	rdma-frmr resource set frmr_pools dev "$DEV" "$@"
+}
+
+ynl()
+{
+	"${YNL[@]}" "$@"
+}
+
+# As the netlink commands name the device.
+dev_index()
+{
+	rdma -j dev show "$DEV" | jq '.[0].ifindex'
 }
 
 churn()

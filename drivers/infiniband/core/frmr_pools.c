@@ -1112,7 +1112,8 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
  * Fills the pool before it returns. If that fails, or a fatal signal ends it,
  * the number is what it was before; handles created by then stay and age.
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep; for long, so the caller holds no more
+ * of the device than its pools, or unregistering it would have to wait.
  * Return: 0; -EOPNOTSUPP if the device has no pools; -EINVAL or -EOPNOTSUPP if
  * no MR of a user can have that key; -EINVAL if the device can't hold @count
  * MRs; -EINTR; -ENODEV if the device goes away; -ENOMEM; or what the driver's

@@ -344,10 +344,6 @@ static int set_pools(struct ib_device *device, struct nlattr **tb,
 			       "Set either an aging period or pinned handles");
 		return -EINVAL;
 	}
-	if (!READ_ONCE(device->frmr_pools)) {
-		NL_SET_ERR_MSG(extack, "The device has no FRMR pools");
-		return -EOPNOTSUPP;
-	}
 	return period ? set_aging_period(device, tb, extack) :
 			set_pinned(device, tb, extack);
 }
@@ -360,13 +356,18 @@ static int set_pools(struct ib_device *device, struct nlattr **tb,
  *
  * Sets the aging period, or the number of handles that a pool keeps.
  *
+ * To fill a pool may take long. Meanwhile only the pools are held: a reference
+ * on the device would have its unregistration wait, while the pools' cleanup
+ * ends the fill. The device stays until they are put.
+ *
  * Return: 0; -EINVAL if the request makes no sense or names no device;
- * -EOPNOTSUPP if the device has no pools; -ENOMEM; or what
- * ib_frmr_pools_set_pinned() returns.
+ * -EOPNOTSUPP if the device has no pools; -ENODEV if it goes away; -ENOMEM; or
+ * what ib_frmr_pools_set_pinned() returns.
  */
 int nldev_frmr_pools_set_doit(struct sk_buff *skb, struct nlmsghdr *nlh,
 			      struct netlink_ext_ack *extack)
 {
+	struct ib_frmr_pools *pools;
 	struct ib_device *device;
 	struct nlattr **tb;
 	int ret;
@@ -374,8 +375,21 @@ int nldev_frmr_pools_set_doit(struct sk_buff *skb, struct nlmsghdr *nlh,
 	ret = parse_request(sock_net(skb->sk), nlh, &tb, &device, extack);
 	if (ret)
 		return ret;
-	ret = set_pools(device, tb, extack);
+	pools = ib_frmr_pools_get(device);
 	ib_device_put(device);
+	if (!pools) {
+		NL_SET_ERR_MSG(extack, "The device has no FRMR pools");
+		ret = -EOPNOTSUPP;
+		goto out;
+	}
+
+	ret = set_pools(device, tb, extack);
+	if (ret && READ_ONCE(device->frmr_pools) != pools) {
+		NL_SET_ERR_MSG(extack, "The device goes away");
+		ret = -ENODEV;
+	}
+	ib_frmr_pools_put(pools);
+out:
 	kfree(tb);
 	return ret;
 }

@@ -106,7 +106,7 @@ moves()
 	local output
 
 	if ! output=$(rdma dev set "$DEV" netns "$NS" 2>&1); then
-		[[ $output = *"not supported"* ]] &&
+		[[ $output != *"not supported"* ]] ||
 			skip "$DEV does not move: $output" || return
 		ktap_print_msg "$DEV does not move: $output"
 		return 1

@@ -71,23 +71,34 @@ test_access_flags_that_can_change_make_no_pool_of_their_own()
 	equal idle "$(in_pool 4 queue_handles)" 5
 }
 
-test_pinned_handles_serve_registrations()
-{
-	set_pools pinned 0:4:0:0 100 &&
-	mr_churn -d "$DEV" -n 100 -m 100 -s 3,4 --json >/dev/null &&
-	equal misses "$(in_pool 4 misses)" 0 &&
-	equal hits "$(in_pool 4 hits)" 100
-}
-
-test_pinned_handles_do_not_age_until_they_are_unpinned()
+test_pinned_handles_serve_registrations_and_do_not_age()
 {
 	set_pools aging 1 &&
-	set_pools pinned 0:4:0:0 200 &&
-	mr_churn -d "$DEV" -n 300 -m 300 -s 4 --json >/dev/null &&
-	sleep 4 &&
-	equal idle "$(in_pool 4 queue_handles)" 200 &&
+	set_pools pinned 0:4:0:0 1000 &&
+	mr_churn -d "$DEV" -n 1000 -m 1000 -s 3,4 --json >/dev/null &&
+	equal misses "$(in_pool 4 misses)" 0 &&
+	equal hits "$(in_pool 4 hits)" 1000 &&
+	sleep 3.5 &&
+	equal idle "$(in_pool 4 queue_handles)" 1000 &&
+	equal created "$(in_pool 4 created)" 1000 &&
 	set_pools pinned 0:4:0:0 0 &&
-	eventually 6 no_pools
+	eventually 4 no_pools
+}
+
+# equal_now WANT COMMAND...: what it prints is that
+equal_now()
+{
+	[ "$("${@:2}")" = "$1" ]
+}
+
+test_more_than_are_pinned_age()
+{
+	set_pools aging 1 &&
+	set_pools pinned 0:4:0:0 20 &&
+	mr_churn -d "$DEV" -n 50 -m 50 -s 4 --json >/dev/null &&
+	eventually 6 equal_now 20 in_pool 4 queue_handles &&
+	sleep 2 &&
+	equal idle "$(in_pool 4 queue_handles)" 20
 }
 
 test_unpinning_what_is_not_pinned_changes_nothing()

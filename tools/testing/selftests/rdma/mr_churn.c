@@ -20,7 +20,8 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define NSEC_PER_SEC	1000000000ull
-#define MAX_SIZES	64
+#define MAX_RANGES	64
+#define MAX_PAGES	0x1000000ul
 #define BOUNCE_BYTES	(256 * 1024)
 
 /*
@@ -37,6 +38,11 @@ struct histogram {
 	__u64 max;
 };
 
+struct range {
+	unsigned long first;
+	unsigned long last;
+};
+
 struct options {
 	const char *device;
 	int port;
@@ -48,8 +54,9 @@ struct options {
 	unsigned long verify_every;
 	unsigned long hold;
 	unsigned long seed;
-	unsigned long sizes[MAX_SIZES];
-	unsigned int nr_sizes;
+	struct range ranges[MAX_RANGES];
+	unsigned int nr_ranges;
+	bool in_turn;
 	bool json;
 };
 
@@ -175,10 +182,34 @@ static unsigned long max_pages(const struct options *opt)
 	unsigned long max = 0;
 	unsigned int i;
 
-	for (i = 0; i < opt->nr_sizes; i++)
-		if (opt->sizes[i] > max)
-			max = opt->sizes[i];
+	for (i = 0; i < opt->nr_ranges; i++)
+		if (opt->ranges[i].last > max)
+			max = opt->ranges[i].last;
 	return max;
+}
+
+static unsigned long range_sizes(const struct range *range)
+{
+	return range->last - range->first + 1;
+}
+
+static unsigned long number_of_sizes(const struct options *opt)
+{
+	unsigned long count = 0;
+	unsigned int i;
+
+	for (i = 0; i < opt->nr_ranges; i++)
+		count += range_sizes(&opt->ranges[i]);
+	return count;
+}
+
+static unsigned long nth_size(const struct options *opt, unsigned long n)
+{
+	const struct range *range = opt->ranges;
+
+	while (n >= range_sizes(range))
+		n -= range_sizes(range++);
+	return range->first + n;
 }
 
 /*
@@ -326,9 +357,9 @@ static bool deregister_slot(struct worker *w, struct slot *slot)
 static void pick_slot(struct worker *w, struct slot *slot)
 {
 	const struct options *opt = w->opt;
+	__u64 n = opt->in_turn ? w->registered : next_random(&w->random);
 
-	slot->length = page_bytes(opt->sizes[next_random(&w->random) %
-					     opt->nr_sizes]);
+	slot->length = page_bytes(nth_size(opt, n % number_of_sizes(opt)));
 	slot->access = access_mix[next_random(&w->random) %
 				  ARRAY_SIZE(access_mix)];
 }
@@ -596,6 +627,7 @@ static const struct option long_options[] = {
 	{ "seconds",	required_argument, NULL, 'S' },
 	{ "mrs",	required_argument, NULL, 'm' },
 	{ "sizes",	required_argument, NULL, 's' },
+	{ "in-turn",	no_argument,	   NULL, 'i' },
 	{ "verify",	required_argument, NULL, 'v' },
 	{ "hold",	required_argument, NULL, 'H' },
 	{ "seed",	required_argument, NULL, 'r' },
@@ -615,7 +647,9 @@ static const char usage[] =
 "  -n, --count COUNT      registrations of each thread (1000)\n"
 "  -S, --seconds SECONDS  go on for so long, instead of --count\n"
 "  -m, --mrs COUNT        memory regions that a thread has at once (1)\n"
-"  -s, --sizes LIST       sizes to choose from, in pages (1,2,3,7,16,64,200)\n"
+"  -s, --sizes LIST       sizes to choose from, in pages (1,2,3,7,16,64,200);\n"
+"                         FIRST-LAST in the list is a range\n"
+"  -i, --in-turn          take one size after the other, not at random\n"
 "  -v, --verify EVERY     verify each EVERY-th registration, 0: none (1)\n"
 "  -H, --hold SECONDS     keep the regions of the last round for so long (0)\n"
 "  -r, --seed NUMBER      start of the pseudo-random choices (1)\n"
@@ -644,15 +678,24 @@ static unsigned long number(const char *text, unsigned long min,
 	return value;
 }
 
+static void parse_range(struct range *range, char *item)
+{
+	char *first = strsep(&item, "-");
+
+	range->first = number(first, 1, MAX_PAGES);
+	range->last = item ? number(item, range->first, MAX_PAGES) :
+			     range->first;
+}
+
 static void parse_sizes(struct options *opt, char *list)
 {
 	char *item;
 
-	opt->nr_sizes = 0;
+	opt->nr_ranges = 0;
 	while ((item = strsep(&list, ","))) {
-		if (opt->nr_sizes == MAX_SIZES)
+		if (opt->nr_ranges == MAX_RANGES)
 			usage_error("too many sizes", item);
-		opt->sizes[opt->nr_sizes++] = number(item, 1, 1 << 24);
+		parse_range(&opt->ranges[opt->nr_ranges++], item);
 	}
 }
 
@@ -682,6 +725,9 @@ static void parse_option(struct options *opt, int c)
 		break;
 	case 's':
 		parse_sizes(opt, optarg);
+		break;
+	case 'i':
+		opt->in_turn = true;
 		break;
 	case 'v':
 		opt->verify_every = number(optarg, 0, 1ul << 40);
@@ -723,12 +769,15 @@ int main(int argc, char **argv)
 		.mrs = 1,
 		.verify_every = 1,
 		.seed = 1,
-		.sizes = { 1, 2, 3, 7, 16, 64, 200 },
-		.nr_sizes = 7,
+		.ranges = {
+			{ 1, 1 }, { 2, 2 }, { 3, 3 }, { 7, 7 }, { 16, 16 },
+			{ 64, 64 }, { 200, 200 },
+		},
+		.nr_ranges = 7,
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "d:p:g:t:n:S:m:s:v:H:r:jh",
+	while ((c = getopt_long(argc, argv, "d:p:g:t:n:S:m:s:iv:H:r:jh",
 				long_options, NULL)) != -1)
 		parse_option(&opt, c);
 	if (optind < argc)

@@ -350,10 +350,12 @@ static bool frmr_pool_end(struct ib_frmr_pool *pool)
 	bool end;
 
 	write_lock(&pools->lock);
-	frmr_store_read(&pool->store, &state);
 	/* The tree and the caller: nobody else is about to use the pool. */
-	end = !state.reserved && !state.pinned &&
-	      refcount_read(&pool->refs) == 2;
+	end = refcount_read(&pool->refs) == 2;
+	/* Only then look at what those did who have put their reference. */
+	smp_rmb();
+	frmr_store_read(&pool->store, &state);
+	end = end && !state.reserved && !state.pinned;
 	if (end)
 		rb_erase(&pool->node, &pools->tree);
 	write_unlock(&pools->lock);

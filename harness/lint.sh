@@ -41,6 +41,14 @@ checkpatch()
 TRACE_TYPES=COMPLEX_MACRO,MULTISTATEMENT_MACRO_USE_DO_WHILE
 TRACE_TYPES+=,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT
 
+# Shims imitate what the kernel has: types, barriers, macros without a body of
+# their own. libFuzzer and ThreadSanitizer have names of their own.
+SHIM_TYPES=MACRO_ARG_UNUSED,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE,COMPLEX_MACRO
+SHIM_TYPES+=,MEMORY_BARRIER,DATA_RACE,NEW_TYPEDEFS,SPACING,UNNECESSARY_CASTS
+SHIM_TYPES+=,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO,AVOID_BUG,USE_LOCKDEP
+SHIM_TYPES+=,EXPORT_SYMBOL,SUSPECT_CODE_INDENT,UNCOMMENTED_DEFINITION
+SHIM_TYPES+=,ARCH_DEFINES,CAMELCASE
+
 check_files()
 {
 	local f status=0
@@ -49,6 +57,10 @@ check_files()
 		case $f in
 		include/trace/*)
 			checkpatch --ignore $TRACE_TYPES -f "$f" || status=1 ;;
+		tools/testing/frmr_pools/include/*)
+			checkpatch --ignore $SHIM_TYPES -f "$f" || status=1 ;;
+		tools/testing/frmr_pools/fuzz.c)
+			checkpatch --ignore CAMELCASE -f "$f" || status=1 ;;
 		*)
 			checkpatch -f "$f" || status=1 ;;
 		esac

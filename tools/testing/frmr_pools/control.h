@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a test can do to the world in which the core runs.
+ */
+#ifndef _CONTROL_H
+#define _CONTROL_H
+
+#include <linux/types.h>
+
+/* Warnings: how many more are in order, and messages about the device. */
+extern atomic_t shim_expected_warnings;
+extern atomic_t shim_dev_warnings;
+extern bool shim_quiet;
+
+/* Asked at each allocation, if set: whether it shall fail. */
+extern bool (*shim_should_fail)(void);
+
+/* Allocations that were neither freed nor handed to kfree_rcu(). */
+long shim_live_allocations(void);
+
+/* Bytes that per-CPU allocations take on all possible CPUs together. */
+size_t shim_percpu_bytes(void);
+
+/* Moves the time on, and returns how many works ran that are due by then. */
+unsigned int shim_advance(unsigned long ticks);
+
+/* Whether any work is queued; then, in how many ticks the next is due. */
+bool shim_next_work(unsigned long *ticks);
+
+/* How many CPUs there are, all of them online; before anything else. */
+void shim_set_cpus(unsigned int count);
+void shim_cpu_down(unsigned int cpu);
+void shim_cpu_up(unsigned int cpu);
+
+#endif /* _CONTROL_H */

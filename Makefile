@@ -3,10 +3,11 @@
 #
 # LINUX=/path/to/tree	use that Linux 6.12 tree instead of Debian's
 # FLAVOUR=plain|debug	which kernel: debug has KASAN, lockdep and the like
+# IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export FLAVOUR LINUX
+export FLAVOUR LINUX IMPL
 
 help:
 	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
@@ -15,7 +16,10 @@ help:
 	@echo '  make kunit     only the unit tests'
 	@echo '  make selftest  only the tests in the booted kernel'
 	@echo '  make pyverbs   only the tests of rdma-core'
+	@echo '  make userspace only the core in user space: model test, sanitizers,'
+	@echo '                 fuzzer'
 	@echo '  make lint      only the checks of the source'
+	@echo 'make bench     how fast it is, with plots, in build/bench'
 	@echo 'make tree      prepare the kernel tree in build/linux'
 	@echo 'make kernel    build the kernel'
 	@echo 'make shell     a shell in the booted kernel'
@@ -23,8 +27,9 @@ help:
 	@echo
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
 	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
+	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'
 
-run check kunit selftest pyverbs lint shell:
+run check kunit selftest pyverbs userspace lint bench shell:
 	@harness/$@.sh
 
 tree:
@@ -36,4 +41,5 @@ kernel: tree
 clean:
 	rm -rf build
 
-.PHONY: help run check kunit selftest pyverbs lint shell tree kernel clean
+.PHONY: help run check kunit selftest pyverbs userspace lint bench shell tree
+.PHONY: kernel clean

@@ -8,10 +8,11 @@
 . "$TOP/harness/kunit.sh"
 . "$TOP/harness/selftest.sh"
 . "$TOP/harness/pyverbs.sh"
+. "$TOP/harness/userspace.sh"
 . "$TOP/harness/lint.sh"
 
 # shellcheck disable=SC2086
-need $SELFTEST_PACKAGES $LINT_PACKAGES python3-pyverbs
+need $SELFTEST_PACKAGES $LINT_PACKAGES $USERSPACE_PACKAGES python3-pyverbs
 "$TOP/harness/tree.sh"
 "$TOP/harness/kernel.sh"
 "$TOP/harness/programs.sh"
@@ -23,6 +24,8 @@ run_selftests
 if [ "$FLAVOUR" = plain ]; then
 	say "rdma-core's tests"
 	run_pyverbs
+	say "the core in user space"
+	run_userspace
 	say "checks of the source"
 	run_lint
 fi

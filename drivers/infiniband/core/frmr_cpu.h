@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* What fits two cache lines beside the rest. */
-#define FRMR_CPU_HANDLES 28
+#define FRMR_CPU_HANDLES 28U
 
 /* How many move at once: leaves room both for those that come and that go. */
 #define FRMR_CPU_BATCH (FRMR_CPU_HANDLES / 2)

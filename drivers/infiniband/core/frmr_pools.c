@@ -49,9 +49,6 @@
 /* How often to make room for one handle before the device is taken as full. */
 #define FRMR_MAX_TRIES 8
 
-/* Never the count of created handles. */
-#define FRMR_NOT_EMPTY U64_MAX
-
 /**
  * struct ib_frmr_pools - the pools of one device
  * @device: the device
@@ -88,8 +85,8 @@ struct ib_frmr_pools {
  * @pools: where the pool belongs
  * @key: what the handles have in common; never changes
  * @store: the handles
- * @empty_mark: handles created by the last aging tick if the pool was empty
- *	then, else FRMR_NOT_EMPTY; only the aging work looks at it
+ * @used: handles taken and created by the last aging tick; only the aging work
+ *	looks at it
  * @refs: the tree, and everybody who uses the pool for longer than he holds
  *	ib_frmr_pools::lock or one of its handles
  * @stats: enum ib_frmr_stat; the hits are in @store
@@ -101,7 +98,7 @@ struct ib_frmr_pool {
 	struct ib_frmr_pools *pools;
 	struct ib_frmr_key key;
 	struct frmr_store store;
-	u64 empty_mark;
+	u64 used;
 	refcount_t refs;
 	atomic64_t stats[IB_FRMR_NUM_STATS];
 	struct rcu_head rcu;
@@ -256,7 +253,6 @@ static struct ib_frmr_pool *frmr_pool_new(struct ib_frmr_pools *pools,
 		return NULL;
 	pool->pools = pools;
 	pool->key = *key;
-	pool->empty_mark = FRMR_NOT_EMPTY;
 	frmr_store_init(&pool->store);
 	refcount_set(&pool->refs, 1);
 	refcount_inc(&pools->refs);
@@ -544,19 +540,16 @@ static void frmr_pools_arm(struct ib_frmr_pools *pools)
 				   frmr_pools_period(pools));
 }
 
-/* Whether the pool has had neither handle nor pin since the last tick. */
+/* Whether the pool is empty, and nobody has taken a handle since the last tick. */
 static bool frmr_pool_is_idle(struct ib_frmr_pool *pool)
 {
-	u64 created = atomic64_read(&pool->stats[IB_FRMR_CREATED]);
 	struct frmr_store_state state;
-	bool empty;
+	u64 used = pool->used;
 
 	frmr_store_read(&pool->store, &state);
-	empty = !state.reserved && !state.pinned;
-	if (empty && pool->empty_mark == created)
-		return true;
-	pool->empty_mark = empty ? created : FRMR_NOT_EMPTY;
-	return false;
+	pool->used = state.hits + atomic64_read(&pool->stats[IB_FRMR_MISSES]) +
+		     atomic64_read(&pool->stats[IB_FRMR_CREATED]);
+	return !state.reserved && !state.pinned && pool->used == used;
 }
 
 static bool frmr_pool_ages(struct ib_frmr_pool *pool)

@@ -233,6 +233,13 @@ void mlx5_frmr_cleanup(struct mlx5_ib_dev *dev)
 	ib_frmr_pools_cleanup(&dev->ib_dev);
 }
 
+/* They come after the UMR QP's PD, and ULPs may come before both. */
+static bool mlx5_frmr_has_pools(struct mlx5_ib_dev *dev)
+{
+	/* Pairs with the cmpxchg() that sets them: who sees them sees the PD. */
+	return smp_load_acquire(&dev->ib_dev.frmr_pools);
+}
+
 /*
  * Gets an mkey for the key that is in @mr. It comes under its next variant, so
  * that a stale key of one of the last 255 owners fails.
@@ -242,8 +249,7 @@ static int mlx5_frmr_pop(struct mlx5_ib_dev *dev, struct mlx5_ib_mr *mr)
 	u32 handle;
 	int err;
 
-	/* None, or not yet: ULPs may come before the UMR QP's PD is there. */
-	if (!READ_ONCE(dev->ib_dev.frmr_pools))
+	if (!mlx5_frmr_has_pools(dev))
 		return -EOPNOTSUPP;
 	err = ib_frmr_pool_pop(&dev->ib_dev, &mr->ibmr);
 	if (err)
@@ -317,6 +323,9 @@ int mlx5_frmr_attach_ulp(struct mlx5_ib_mr *mr, struct ib_pd *pd)
 	struct mlx5_ib_dev *dev = to_mdev(pd->device);
 	int err;
 
+	/* The UMR QP can't be made without its PD. */
+	if (!mlx5_frmr_has_pools(dev))
+		return -EOPNOTSUPP;
 	err = mlx5_frmr_ulp_key(dev, &mr->ibmr.frmr.key, mr->access_mode,
 				mr->max_descs);
 	if (err)

@@ -9,7 +9,7 @@ run_kunit()
 {
 	local name=kunit-$FLAVOUR
 
-	APPEND="kunit.enable=1 kunit.filter_glob=frmr* kunit_shutdown=poweroff" \
+	APPEND="kunit.enable=1 kunit.filter_glob=*frmr* kunit_shutdown=poweroff" \
 		"$TOP/harness/guest.sh" "$name" </dev/null ||
 		say "the guest did not end well"
 	count_ktap "$name" "$BUILD/guest/$name/console"

@@ -21,8 +21,9 @@ MEMORY=2G
 
 IMAGE=${IMAGE:-$KBUILD/arch/x86/boot/bzImage}
 # An emulated CPU may have to wait long for a real one: no stall before 2 minutes.
+# The memory at 1 GiB is for the virtual ConnectX.
 APPEND="console=ttyS0 loglevel=7 panic=-1 oops=panic \
-rcupdate.rcu_cpu_stall_timeout=120 \
+rcupdate.rcu_cpu_stall_timeout=120 memmap=16M\$1G \
 rootfstype=9p root=root rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
 ro init=$TOP/harness/guest/init TOP=$TOP OUT=$OUT ${APPEND:-}"
 

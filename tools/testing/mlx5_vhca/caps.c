@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* What the device can do, and the objects that are only numbers. */
+
+#include "vhca.h"
+
+/* Completions name the queue pair by the number that its user gave it. */
+#define VHCA_CQE_VERSION	1
+
+#define VHCA_PSID		"VHCA0000000001"
+#define VHCA_NULL_MKEY		0x00000200
+#define VHCA_DUMP_MKEY		0x00000300
+
+#define VHCA_CAP(vhca, type, max) ((vhca)->caps[type][max])
+
+enum {
+	VHCA_CUR,
+	VHCA_MAX,
+};
+
+static void vhca_general_caps(void *cap)
+{
+#define SET(field, value) MLX5_SET(cmd_hca_cap, cap, field, value)
+	SET(port_type, MLX5_CAP_PORT_TYPE_IB);
+	SET(num_ports, 1);
+	SET(native_port_num, 1);
+	SET(ib_virt, 1);
+	SET(vport_counters, 1);
+	SET(log_max_msg, VHCA_LOG_MAX_MSG);
+	SET(gid_table_size, 0);
+	SET(pkey_table_size, 0);
+
+	SET(cmdif_checksum, 3);
+	SET(log_pg_sz, 12);
+	SET(uar_sz, 4);
+	SET(log_uar_page_sz, 0);
+	SET(log_bf_reg_size, 9);
+	SET(num_of_uars_per_page, 1);
+	SET(device_frequency_khz, 1000000);
+	SET(device_frequency_mhz, 1000);
+
+	SET(log_max_eq, VHCA_LOG_MAX_EQ);
+	SET(log_max_eq_sz, VHCA_LOG_MAX_CQE);
+	SET(log_max_cq, VHCA_LOG_MAX_CQ);
+	SET(log_max_cq_sz, VHCA_LOG_MAX_CQE);
+	SET(log_max_qp, VHCA_LOG_MAX_QP);
+	SET(log_max_qp_sz, VHCA_LOG_MAX_QUEUE);
+	SET(log_max_srq, VHCA_LOG_MAX_SRQ);
+	SET(log_max_srq_sz, VHCA_LOG_MAX_QUEUE);
+	SET(log_max_rmp, VHCA_LOG_MAX_SRQ);
+	SET(log_max_pd, 16);
+	SET(log_max_xrcd, 16);
+	SET(log_max_transport_domain, 16);
+	SET(log_max_mkey, VHCA_LOG_MAX_MKEY);
+	SET(log_max_mrw_sz, 62);
+	SET(log_max_klm_list_size, 16);
+	SET(max_qp_cnt, VHCA_NUM_Q_COUNTERS);
+	SET(max_wqe_sz_sq, VHCA_MAX_WQE);
+	SET(max_wqe_sz_rq, 512);
+	SET(max_wqe_sz_sq_dc, VHCA_MAX_WQE);
+	SET(max_indirection, 4);
+	SET(fixed_buffer_size, 1);
+	SET(log_max_ra_req_qp, 4);
+	SET(log_max_ra_res_qp, 4);
+
+	SET(cqe_version, VHCA_CQE_VERSION);
+	SET(cq_oi, 1);
+	SET(cq_moderation, 1);
+	SET(compact_address_vector, 1);
+	SET(rc, 1);
+	SET(ud, 1);
+	SET(xrc, 1);
+	SET(atomic, 1);
+	SET(imaicl, 1);
+	SET(null_mkey, 1);
+	SET(dump_fill_mkey, 1);
+	SET(umr_fence, MLX5_CAP_UMR_FENCE_NONE);
+	SET(umr_extended_translation_offset, 1);
+	SET(relaxed_ordering_write, 1);
+	SET(relaxed_ordering_read, 1);
+	SET(relaxed_ordering_write_umr, 1);
+	SET(relaxed_ordering_read_umr, 1);
+#undef SET
+}
+
+static void vhca_atomic_caps(void *cap)
+{
+	/* A bit for each size that is a power of two: 8 bytes only. */
+	MLX5_SET(atomic_caps, cap, atomic_size_qp, BIT(3));
+	MLX5_SET(atomic_caps, cap, atomic_operations,
+		 MLX5_ATOMIC_OPS_CMP_SWAP | MLX5_ATOMIC_OPS_FETCH_ADD);
+	/* Operands and results may be in the host's byte order. */
+	MLX5_SET(atomic_caps, cap, supported_atomic_req_8B_endianness_mode_1,
+		 1);
+}
+
+/* As after power-on; the driver sets some of them. */
+static void vhca_caps_fill(struct vhca *vhca)
+{
+	memset(vhca->caps, 0, MLX5_CAP_NUM * sizeof(*vhca->caps));
+	vhca_general_caps(VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_MAX));
+	vhca_atomic_caps(VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_MAX));
+	memcpy(VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_CUR),
+	       VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_MAX),
+	       sizeof(vhca->caps[0][0]));
+	memcpy(VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_CUR),
+	       VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_MAX),
+	       sizeof(vhca->caps[0][0]));
+}
+
+int vhca_caps_init(struct vhca *vhca)
+{
+	int i;
+
+	vhca->caps = kvcalloc(MLX5_CAP_NUM, sizeof(*vhca->caps), GFP_KERNEL);
+	if (!vhca->caps)
+		return -ENOMEM;
+	for (i = 0; i < VHCA_NUM_RESOURCES; i++)
+		xa_init_flags(&vhca->resources[i], XA_FLAGS_ALLOC);
+	vhca_caps_fill(vhca);
+	return 0;
+}
+
+void vhca_caps_cleanup(struct vhca *vhca)
+{
+	kvfree(vhca->caps);
+}
+
+void vhca_caps_reset(struct vhca *vhca)
+{
+	int i;
+
+	for (i = 0; i < VHCA_NUM_RESOURCES; i++)
+		xa_destroy(&vhca->resources[i]);
+	vhca->initialized = false;
+	vhca_caps_fill(vhca);
+}
+
+u8 vhca_enable_hca(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_disable_hca(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_init_hca(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	vhca->initialized = true;
+	return MLX5_CMD_STAT_OK;
+}
+
+/* All but the pages and the command queue goes. */
+u8 vhca_teardown_hca(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	vhca_qp_reset(vhca);
+	vhca_srq_reset(vhca);
+	vhca_cq_reset(vhca);
+	vhca_eq_reset(vhca);
+	vhca_mkey_reset(vhca);
+	vhca_caps_reset(vhca);
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_query_issi(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	MLX5_SET(query_issi_out, cmd->out, supported_issi_dw0, BIT(1));
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_set_issi(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return MLX5_GET(set_issi_in, cmd->in, current_issi) == 1 ?
+		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_PARAM_ERR;
+}
+
+/* What needs no answer and has no effect. */
+u8 vhca_accept(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_query_adapter(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	void *psid = MLX5_ADDR_OF(query_adapter_out, cmd->out,
+				  query_adapter_struct.vsd_contd_psid);
+
+	MLX5_SET(query_adapter_out, cmd->out,
+		 query_adapter_struct.ieee_vendor_id, 0x0002c9);
+	memcpy(psid, VHCA_PSID, sizeof(VHCA_PSID));
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_query_hca_cap(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	u16 op_mod = MLX5_GET(query_hca_cap_in, cmd->in, op_mod);
+	u16 type = op_mod >> 1;
+	/* HCA_CAP_OPMOD_GET_MAX is 0. */
+	int which = op_mod & HCA_CAP_OPMOD_GET_CUR ? VHCA_CUR : VHCA_MAX;
+
+	if (type >= MLX5_CAP_NUM)
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	memcpy(MLX5_ADDR_OF(query_hca_cap_out, cmd->out, capability),
+	       VHCA_CAP(vhca, type, which), sizeof(vhca->caps[0][0]));
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_set_hca_cap(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	u16 type = MLX5_GET(set_hca_cap_in, cmd->in, op_mod) >> 1;
+
+	if (vhca->initialized)
+		return MLX5_CMD_STAT_BAD_SYS_STATE_ERR;
+	if (type >= MLX5_CAP_NUM)
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	memcpy(VHCA_CAP(vhca, type, VHCA_CUR),
+	       MLX5_ADDR_OF(set_hca_cap_in, cmd->in, capability),
+	       sizeof(vhca->caps[0][0]));
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_query_special_contexts(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+#define SET(field, value) \
+	MLX5_SET(query_special_contexts_out, cmd->out, field, value)
+	SET(null_mkey, VHCA_NULL_MKEY);
+	SET(dump_fill_mkey, VHCA_DUMP_MKEY);
+#undef SET
+	return MLX5_CMD_STAT_OK;
+}
+
+bool vhca_resource_exists(struct vhca *vhca, enum vhca_resource kind, u32 id)
+{
+	return xa_load(&vhca->resources[kind], id);
+}
+
+static int vhca_resource_alloc(struct vhca *vhca, enum vhca_resource kind)
+{
+	static const struct xa_limit limits[] = {
+		[VHCA_PD] = XA_LIMIT(1, U16_MAX),
+		[VHCA_TD] = XA_LIMIT(1, U16_MAX),
+		[VHCA_XRCD] = XA_LIMIT(1, U16_MAX),
+		[VHCA_UAR] = XA_LIMIT(VHCA_FIRST_UAR, VHCA_NUM_UARS - 1),
+		[VHCA_Q_COUNTER] = XA_LIMIT(1, VHCA_NUM_Q_COUNTERS - 1),
+	};
+	u32 id;
+	int err = xa_alloc(&vhca->resources[kind], &id, xa_mk_value(1),
+			   limits[kind], GFP_KERNEL);
+
+	return err ?: id;
+}
+
+static u8 vhca_resource_free(struct vhca *vhca, enum vhca_resource kind, u32 id)
+{
+	return xa_erase(&vhca->resources[kind], id) ?
+		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
+}
+
+/* A pair of commands for each of them. */
+#define VHCA_RESOURCE(name, kind, layout, field)			\
+u8 vhca_alloc_##name(struct vhca *vhca, struct vhca_cmd *cmd)		\
+{									\
+	int id = vhca_resource_alloc(vhca, kind);			\
+									\
+	if (id < 0)							\
+		return MLX5_CMD_STAT_LIM_ERR;				\
+	MLX5_SET(alloc_##layout##_out, cmd->out, field, id);		\
+	return MLX5_CMD_STAT_OK;					\
+}									\
+									\
+u8 vhca_dealloc_##name(struct vhca *vhca, struct vhca_cmd *cmd)		\
+{									\
+	return vhca_resource_free(vhca, kind,				\
+		MLX5_GET(dealloc_##layout##_in, cmd->in, field));	\
+}
+
+VHCA_RESOURCE(pd, VHCA_PD, pd, pd)
+VHCA_RESOURCE(td, VHCA_TD, transport_domain, transport_domain)
+VHCA_RESOURCE(xrcd, VHCA_XRCD, xrcd, xrcd)
+VHCA_RESOURCE(uar, VHCA_UAR, uar, uar)
+VHCA_RESOURCE(q_counter, VHCA_Q_COUNTER, q_counter, counter_set_id)
+
+/* All counters are 0. */
+u8 vhca_query_q_counter(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return MLX5_CMD_STAT_OK;
+}

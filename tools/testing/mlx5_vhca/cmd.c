@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The command queue: the part of the firmware. */
+
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/jiffies.h>
+#include "vhca.h"
+
+#define VHCA_OWNER_HW		BIT(0)
+
+/* Delivery status: whether the command got through, in status_own. */
+enum {
+	VHCA_DELIVERED		= 0x0,
+	VHCA_BAD_SIGNATURE	= 0x1,
+	VHCA_BAD_TOKEN		= 0x2,
+	VHCA_BAD_BLOCK		= 0x3,
+	VHCA_BAD_OUT_PTR	= 0x4,
+	VHCA_BAD_IN_PTR		= 0x5,
+	VHCA_FIRMWARE_ERROR	= 0x6,
+	VHCA_BAD_IN_LENGTH	= 0x7,
+	VHCA_BAD_OUT_LENGTH	= 0x8,
+};
+
+/* After so long without one, a ring of the doorbell was lost. */
+#define VHCA_LOST_RING		(HZ / 40)
+
+/* More than the longest list of pages that the driver sends. */
+#define VHCA_MAX_MAILBOXES	SZ_16M
+
+static const struct {
+	u16 opcode;
+	vhca_cmd_fn *exec;
+	u16 in_size;
+	u16 out_size;
+} vhca_commands[] = {
+#define CMD(_opcode, _layout, _exec) {				\
+	.opcode = MLX5_CMD_OP_##_opcode,			\
+	.exec = _exec,						\
+	.in_size = MLX5_ST_SZ_BYTES(_layout##_in),		\
+	.out_size = MLX5_ST_SZ_BYTES(_layout##_out),		\
+}
+	CMD(ENABLE_HCA, enable_hca, vhca_enable_hca),
+	CMD(DISABLE_HCA, disable_hca, vhca_disable_hca),
+	CMD(INIT_HCA, init_hca, vhca_init_hca),
+	CMD(TEARDOWN_HCA, teardown_hca, vhca_teardown_hca),
+	CMD(QUERY_ISSI, query_issi, vhca_query_issi),
+	CMD(SET_ISSI, set_issi, vhca_set_issi),
+	CMD(QUERY_HCA_CAP, query_hca_cap, vhca_query_hca_cap),
+	CMD(SET_HCA_CAP, set_hca_cap, vhca_set_hca_cap),
+	CMD(QUERY_ADAPTER, query_adapter, vhca_query_adapter),
+	CMD(SET_DRIVER_VERSION, set_driver_version, vhca_accept),
+	CMD(QUERY_SPECIAL_CONTEXTS, query_special_contexts,
+	    vhca_query_special_contexts),
+
+	CMD(QUERY_PAGES, query_pages, vhca_query_pages),
+	CMD(MANAGE_PAGES, manage_pages, vhca_manage_pages),
+
+	CMD(ALLOC_UAR, alloc_uar, vhca_alloc_uar),
+	CMD(DEALLOC_UAR, dealloc_uar, vhca_dealloc_uar),
+	CMD(ALLOC_PD, alloc_pd, vhca_alloc_pd),
+	CMD(DEALLOC_PD, dealloc_pd, vhca_dealloc_pd),
+	CMD(ALLOC_XRCD, alloc_xrcd, vhca_alloc_xrcd),
+	CMD(DEALLOC_XRCD, dealloc_xrcd, vhca_dealloc_xrcd),
+	CMD(ALLOC_TRANSPORT_DOMAIN, alloc_transport_domain, vhca_alloc_td),
+	CMD(DEALLOC_TRANSPORT_DOMAIN, dealloc_transport_domain,
+	    vhca_dealloc_td),
+	CMD(ALLOC_Q_COUNTER, alloc_q_counter, vhca_alloc_q_counter),
+	CMD(DEALLOC_Q_COUNTER, dealloc_q_counter, vhca_dealloc_q_counter),
+	CMD(QUERY_Q_COUNTER, query_q_counter, vhca_query_q_counter),
+
+	CMD(CREATE_MKEY, create_mkey, vhca_create_mkey),
+	CMD(DESTROY_MKEY, destroy_mkey, vhca_destroy_mkey),
+	CMD(QUERY_MKEY, query_mkey, vhca_query_mkey),
+
+	CMD(CREATE_EQ, create_eq, vhca_create_eq),
+	CMD(DESTROY_EQ, destroy_eq, vhca_destroy_eq),
+	CMD(QUERY_EQ, query_eq, vhca_query_eq),
+
+	CMD(CREATE_CQ, create_cq, vhca_create_cq),
+	CMD(DESTROY_CQ, destroy_cq, vhca_destroy_cq),
+	CMD(QUERY_CQ, query_cq, vhca_query_cq),
+	CMD(MODIFY_CQ, modify_cq, vhca_modify_cq),
+
+	CMD(CREATE_QP, create_qp, vhca_create_qp),
+	CMD(DESTROY_QP, destroy_qp, vhca_destroy_qp),
+	CMD(QUERY_QP, query_qp, vhca_query_qp),
+	CMD(RST2INIT_QP, rst2init_qp, vhca_rst2init_qp),
+	CMD(INIT2INIT_QP, init2init_qp, vhca_init2init_qp),
+	CMD(INIT2RTR_QP, init2rtr_qp, vhca_init2rtr_qp),
+	CMD(RTR2RTS_QP, rtr2rts_qp, vhca_rtr2rts_qp),
+	CMD(RTS2RTS_QP, rts2rts_qp, vhca_rts2rts_qp),
+	CMD(SQERR2RTS_QP, sqerr2rts_qp, vhca_sqerr2rts_qp),
+	CMD(2ERR_QP, qp_2err, vhca_2err_qp),
+	CMD(2RST_QP, qp_2rst, vhca_2rst_qp),
+
+	CMD(CREATE_RMP, create_rmp, vhca_create_rmp),
+	CMD(DESTROY_RMP, destroy_rmp, vhca_destroy_rmp),
+	CMD(QUERY_RMP, query_rmp, vhca_query_rmp),
+	CMD(MODIFY_RMP, modify_rmp, vhca_modify_rmp),
+	CMD(CREATE_XRC_SRQ, create_xrc_srq, vhca_create_xrc_srq),
+	CMD(DESTROY_XRC_SRQ, destroy_xrc_srq, vhca_destroy_xrc_srq),
+	CMD(QUERY_XRC_SRQ, query_xrc_srq, vhca_query_xrc_srq),
+	CMD(ARM_XRC_SRQ, arm_xrc_srq, vhca_arm_xrc_srq),
+
+	CMD(QUERY_HCA_VPORT_CONTEXT, query_hca_vport_context,
+	    vhca_query_vport_context),
+	CMD(MODIFY_HCA_VPORT_CONTEXT, modify_hca_vport_context, vhca_accept),
+	CMD(QUERY_HCA_VPORT_GID, query_hca_vport_gid, vhca_query_vport_gid),
+	CMD(QUERY_HCA_VPORT_PKEY, query_hca_vport_pkey, vhca_query_vport_pkey),
+	CMD(QUERY_VPORT_STATE, query_vport_state, vhca_query_vport_state),
+	CMD(QUERY_VPORT_COUNTER, query_vport_counter,
+	    vhca_query_vport_counter),
+	CMD(ACCESS_REG, access_register, vhca_access_reg),
+#undef CMD
+};
+
+static u8 vhca_xor8(const void *data, size_t size)
+{
+	const u8 *p = data;
+	u8 sum = 0;
+
+	while (size--)
+		sum ^= *p++;
+	return sum;
+}
+
+static bool vhca_slot_signed(const struct mlx5_cmd_layout *slot)
+{
+	return vhca_xor8(slot, sizeof(*slot)) == 0xff;
+}
+
+/*
+ * The data of a command: 16 bytes in the slot, the rest in a chain of
+ * mailboxes. Copies in either direction.
+ */
+static u8 vhca_copy_mailboxes(u64 addr, u8 token, void *data, u32 size,
+			      bool write)
+{
+	struct mlx5_cmd_prot_block *block;
+	u32 n, i;
+
+	for (i = 0; size; i++, size -= n, data += n) {
+		n = min_t(u32, size, sizeof(block->data));
+		block = vhca_dma(addr, sizeof(*block));
+		if (!block)
+			return write ? VHCA_BAD_OUT_PTR : VHCA_BAD_IN_PTR;
+		if (be32_to_cpu(block->block_num) != i)
+			return VHCA_BAD_BLOCK;
+		/* The driver marks only what it sends. */
+		if (!write && block->token != token)
+			return VHCA_BAD_TOKEN;
+		if (write) {
+			memcpy(block->data, data, n);
+			block->token = token;
+			block->ctrl_sig = 0;
+			block->ctrl_sig =
+				~vhca_xor8(block->rsvd0, sizeof(*block) -
+					   sizeof(block->data) - 2);
+			block->sig = ~vhca_xor8(block, sizeof(*block) - 1);
+		} else {
+			memcpy(data, block->data, n);
+		}
+		addr = be64_to_cpu(block->next);
+	}
+	return VHCA_DELIVERED;
+}
+
+static u8 vhca_fetch_input(const struct mlx5_cmd_layout *slot, void *in,
+			   u32 size)
+{
+	u32 first = min_t(u32, size, sizeof(slot->in));
+
+	memcpy(in, slot->in, first);
+	return vhca_copy_mailboxes(be64_to_cpu(slot->in_ptr), slot->token,
+				   in + first, size - first, false);
+}
+
+static u8 vhca_store_output(struct mlx5_cmd_layout *slot, void *out, u32 size)
+{
+	u32 first = min_t(u32, size, sizeof(slot->out));
+
+	memcpy(slot->out, out, first);
+	return vhca_copy_mailboxes(be64_to_cpu(slot->out_ptr), slot->token,
+				   out + first, size - first, true);
+}
+
+static u8 vhca_dispatch(struct vhca *vhca, struct vhca_cmd *cmd, u16 opcode)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vhca_commands); i++) {
+		if (vhca_commands[i].opcode != opcode)
+			continue;
+		if (cmd->in_size < vhca_commands[i].in_size)
+			return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
+		if (cmd->out_size < vhca_commands[i].out_size)
+			return MLX5_CMD_STAT_BAD_OUTP_LEN_ERR;
+		return vhca_commands[i].exec(vhca, cmd);
+	}
+	pr_warn_ratelimited("mlx5_vhca: command 0x%x is not implemented\n",
+			    opcode);
+	return MLX5_CMD_STAT_BAD_OP_ERR;
+}
+
+/* Carries out what is in the buffers; false if the command got lost. */
+static bool vhca_exec(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	u16 opcode = MLX5_GET(enable_hca_in, cmd->in, opcode);
+	u8 status = vhca_fault_status(vhca, opcode);
+
+	if (status == VHCA_STATUS_LOST)
+		return false;
+	if (!status)
+		status = vhca_dispatch(vhca, cmd, opcode);
+	if (status)
+		memset(cmd->out, 0, cmd->out_size);
+	MLX5_SET(enable_hca_out, cmd->out, status, status);
+	return true;
+}
+
+static u8 vhca_run_slot(struct vhca *vhca, struct mlx5_cmd_layout *slot,
+			bool *lost)
+{
+	struct vhca_cmd cmd = {
+		.in_size = be32_to_cpu(slot->inlen),
+		.out_size = be32_to_cpu(slot->outlen),
+	};
+	void *in = NULL, *out = NULL;
+	u8 delivery;
+
+	if (!(slot->status_own & VHCA_OWNER_HW) || !vhca_slot_signed(slot))
+		return VHCA_BAD_SIGNATURE;
+	if (cmd.in_size < MLX5_ST_SZ_BYTES(enable_hca_in) ||
+	    cmd.in_size > VHCA_MAX_MAILBOXES)
+		return VHCA_BAD_IN_LENGTH;
+	if (cmd.out_size < MLX5_ST_SZ_BYTES(enable_hca_out) ||
+	    cmd.out_size > VHCA_MAX_MAILBOXES)
+		return VHCA_BAD_OUT_LENGTH;
+	in = kvmalloc(cmd.in_size, GFP_KERNEL);
+	out = kvzalloc(cmd.out_size, GFP_KERNEL);
+	delivery = VHCA_FIRMWARE_ERROR;
+	if (!in || !out)
+		goto out;
+	delivery = vhca_fetch_input(slot, in, cmd.in_size);
+	if (delivery)
+		goto out;
+	cmd.in = in;
+	cmd.out = out;
+	*lost = !vhca_exec(vhca, &cmd);
+	if (!*lost)
+		delivery = vhca_store_output(slot, out, cmd.out_size);
+out:
+	kvfree(in);
+	kvfree(out);
+	return delivery;
+}
+
+/* Events that say which slots are done; one can stand for several. */
+void vhca_cmd_notify(struct vhca *vhca)
+{
+	struct vhca_eq *eq = vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD);
+	union ev_data data = {};
+
+	if (!vhca->pending_completions)
+		return;
+	data.cmd.vector = cpu_to_be32(vhca->pending_completions);
+	vhca->pending_completions = 0;
+	if (eq)
+		vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_CMD, &data);
+}
+
+static void vhca_complete_slot(struct vhca *vhca, int i, u8 delivery,
+			       bool events)
+{
+	struct mlx5_cmd_layout *slot = &vhca->slots[i];
+	u8 rest = vhca_xor8(slot, sizeof(*slot)) ^ slot->sig ^ slot->status_own;
+
+	slot->sig = ~rest ^ (delivery << 1);
+	/* The driver may take the slot as soon as it owns it. */
+	smp_store_release(&slot->status_own, delivery << 1);
+	__clear_bit(i, &vhca->busy_slots);
+
+	/*
+	 * A driver that polls has no queue for these events yet, or destroys
+	 * it with this command.
+	 */
+	if (events && vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD)) {
+		vhca->pending_completions |= BIT(i);
+		vhca_cmd_notify(vhca);
+	}
+}
+
+/* Slots that the driver has filled, but that nobody has begun to work on. */
+static unsigned long vhca_find_full(struct vhca *vhca)
+{
+	unsigned long known = vhca->rung_slots | vhca->busy_slots, full = 0;
+	struct mlx5_cmd_layout *slot;
+	int i;
+
+	for (i = 0; i < VHCA_NUM_SLOTS; i++) {
+		slot = &vhca->slots[i];
+		if (!(known & BIT(i)) &&
+		    smp_load_acquire(&slot->status_own) & VHCA_OWNER_HW &&
+		    vhca_slot_signed(slot))
+			full |= BIT(i);
+	}
+	return full;
+}
+
+/*
+ * A ring of the doorbell overwrites the one before, if that was not seen yet.
+ * But the driver rings for a slot before it fills the next one, other than the
+ * last slot, which is for pages. So what was full before a ring for another
+ * slot was written has been rung for. What else is full and not rung for, be
+ * patient with: to begin before the driver rings would confuse it.
+ */
+static void vhca_find_rung(struct vhca *vhca, u32 rung)
+{
+	unsigned long full, pages = BIT(VHCA_NUM_SLOTS - 1);
+
+	vhca->rung_slots |= rung & ~vhca->busy_slots;
+	if (rung & ~pages)
+		vhca->rung_slots |= vhca->full_slots & ~pages;
+
+	full = vhca_find_full(vhca);
+	/* Nothing rings since? Then it will be after they were seen. */
+	if (ioread32be(&vhca->iseg->cmd_dbell))
+		full &= vhca->full_slots;
+	if (full != vhca->full_slots) {
+		vhca->full_slots = full;
+		vhca->full_since = jiffies;
+	} else if (full && time_after(jiffies, vhca->full_since +
+					       VHCA_LOST_RING)) {
+		vhca->rung_slots |= full;
+		vhca->full_slots = 0;
+	}
+}
+
+/* Looks at the doorbell; true if there are commands. */
+bool vhca_cmd_poll(struct vhca *vhca)
+{
+	u32 rung = be32_to_cpu(xchg((__force __be32 *)&vhca->iseg->cmd_dbell,
+				    0));
+
+	if (!vhca->slots || (!rung && !vhca->full_slots))
+		return false;
+	vhca_find_rung(vhca, rung);
+	if (vhca->rung_slots)
+		queue_work(vhca->firmware, &vhca->command_work);
+	return true;
+}
+
+/* The slots get their turn one after the other, or -1. */
+static int vhca_next_slot(struct vhca *vhca)
+{
+	int i = find_next_bit(&vhca->rung_slots, VHCA_NUM_SLOTS,
+			      vhca->next_slot);
+
+	if (i == VHCA_NUM_SLOTS)
+		i = find_first_bit(&vhca->rung_slots, VHCA_NUM_SLOTS);
+	if (i == VHCA_NUM_SLOTS)
+		return -1;
+	vhca->next_slot = i + 1;
+	return i;
+}
+
+static bool vhca_next_command(struct vhca *vhca)
+{
+	struct mlx5_cmd_layout *slots;
+	bool lost = false, events;
+	u8 delivery;
+	int i;
+
+	mutex_lock(&vhca->lock);
+	if (!vhca->slots || vhca->absent)
+		goto none;
+	i = vhca_next_slot(vhca);
+	if (i < 0)
+		goto none;
+
+	slots = vhca->slots;
+	__clear_bit(i, &vhca->rung_slots);
+	__set_bit(i, &vhca->busy_slots);
+	events = vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD);
+	if (vhca->command_time_us) {
+		/* The rest of the device goes on meanwhile. */
+		u32 us = vhca->command_time_us;
+
+		mutex_unlock(&vhca->lock);
+		usleep_range(us, us + us / 20 + 1);
+		mutex_lock(&vhca->lock);
+	}
+	/* Was there a reset? */
+	if (vhca->slots != slots || vhca->absent)
+		goto again;
+	vhca->num_commands++;
+	delivery = vhca_run_slot(vhca, &slots[i], &lost);
+	if (!lost)
+		vhca_complete_slot(vhca, i, delivery, events);
+again:
+	mutex_unlock(&vhca->lock);
+	return true;
+none:
+	mutex_unlock(&vhca->lock);
+	return false;
+}
+
+void vhca_cmd_work(struct work_struct *work)
+{
+	struct vhca *vhca = container_of(work, struct vhca, command_work);
+
+	while (vhca_next_command(vhca))
+		cond_resched();
+}
+
+void vhca_cmd_reset(struct vhca *vhca)
+{
+	vhca->slots = NULL;
+	vhca->rung_slots = 0;
+	vhca->busy_slots = 0;
+	vhca->full_slots = 0;
+	vhca->pending_completions = 0;
+}

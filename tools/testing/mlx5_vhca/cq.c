@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Completion queues. */
+
+#include <linux/mlx5/cq.h>
+#include "vhca.h"
+
+/* The doorbell record: how far the driver has read; when to send an event. */
+enum {
+	VHCA_CQ_DB_CONSUMER,
+	VHCA_CQ_DB_ARM,
+};
+
+#define VHCA_CQ_DB_COUNTER	0xffffff
+#define VHCA_CQ_DB_SOLICITED	BIT(24)
+#define VHCA_CQ_DB_SN_SHIFT	28
+
+static void vhca_cq_overrun(struct vhca *vhca, struct vhca_cq *cq)
+{
+	union ev_data data = {};
+
+	cq->error = true;
+	data.cq_err.cqn = cpu_to_be32(cq->cqn);
+	data.cq_err.syndrome = 1;
+	vhca_async_event(vhca, MLX5_EVENT_TYPE_CQ_ERROR, &data);
+}
+
+static u32 vhca_cq_unread(struct vhca_cq *cq)
+{
+	u32 consumer = be32_to_cpu(READ_ONCE(cq->doorbell[VHCA_CQ_DB_CONSUMER]));
+
+	return (cq->producer - consumer) & VHCA_CQ_DB_COUNTER;
+}
+
+/**
+ * vhca_cq_push - write a completion
+ * @vhca:	the device
+ * @cqn:	which queue
+ * @cqe:	all of it but the owner bit
+ * @solicited:	the event that waits for such a completion is due
+ */
+void vhca_cq_push(struct vhca *vhca, u32 cqn, struct mlx5_cqe64 *cqe,
+		  bool solicited)
+{
+	struct vhca_cq *cq = xa_load(&vhca->cqs, cqn);
+	struct mlx5_cqe64 *entry;
+	u32 size;
+
+	if (!cq || cq->error)
+		return;
+	size = BIT(cq->log_size);
+	if (!cq->overrun_ignored && vhca_cq_unread(cq) >= size) {
+		vhca_cq_overrun(vhca, cq);
+		return;
+	}
+	entry = vhca_buf_at(&cq->buf,
+			    (cq->producer & (size - 1)) * cq->cqe_size +
+			    cq->cqe_offset, sizeof(*cqe));
+	if (!entry)
+		return;
+	memcpy(entry, cqe, offsetof(struct mlx5_cqe64, op_own));
+	/* The driver's as soon as the owner bit changes. */
+	smp_store_release(&entry->op_own,
+			  cqe->op_own | !!(cq->producer & size));
+	cq->producer++;
+	if (solicited)
+		cq->solicited = cq->producer;
+}
+
+/*
+ * Armed means that the record holds the serial number that is due: the driver
+ * counts it up with each event.
+ */
+static bool vhca_cq_due(struct vhca_cq *cq)
+{
+	u32 arm = be32_to_cpu(READ_ONCE(cq->doorbell[VHCA_CQ_DB_ARM]));
+	u32 until = arm & VHCA_CQ_DB_SOLICITED ? cq->solicited : cq->producer;
+	u32 ahead = (until - arm) & VHCA_CQ_DB_COUNTER;
+
+	return arm >> VHCA_CQ_DB_SN_SHIFT == (cq->arm_sn & 3) && ahead &&
+	       ahead <= VHCA_CQ_DB_COUNTER / 2;
+}
+
+bool vhca_cq_poll(struct vhca *vhca)
+{
+	union ev_data data = {};
+	struct vhca_cq *cq;
+	struct vhca_eq *eq;
+	unsigned long i;
+	bool busy = false;
+
+	xa_for_each(&vhca->cqs, i, cq) {
+		if (!vhca_cq_due(cq))
+			continue;
+		eq = xa_load(&vhca->eqs, cq->eqn);
+		if (!eq)
+			continue;
+		cq->arm_sn++;
+		data.comp.cqn = cpu_to_be32(cq->cqn);
+		vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_COMP, &data);
+		busy = true;
+	}
+	return busy;
+}
+
+static void vhca_cq_free(struct vhca *vhca, struct vhca_cq *cq)
+{
+	xa_erase(&vhca->cqs, cq->cqn);
+	vhca_buf_free(&cq->buf);
+	kfree(cq);
+}
+
+void vhca_cq_reset(struct vhca *vhca)
+{
+	struct vhca_cq *cq;
+	unsigned long i;
+
+	xa_for_each(&vhca->cqs, i, cq)
+		vhca_cq_free(vhca, cq);
+}
+
+u8 vhca_create_cq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	const void *cqc = MLX5_ADDR_OF(create_cq_in, cmd->in, cq_context);
+	struct vhca_cq *cq;
+
+	cq = kzalloc(sizeof(*cq), GFP_KERNEL);
+	if (!cq)
+		return MLX5_CMD_STAT_INT_ERR;
+	cq->eqn = MLX5_GET(cqc, cqc, c_eqn_or_apu_element);
+	cq->log_size = MLX5_GET(cqc, cqc, log_cq_size);
+	cq->overrun_ignored = MLX5_GET(cqc, cqc, oi);
+	cq->cqe_size = sizeof(struct mlx5_cqe64);
+	if (MLX5_GET(cqc, cqc, cqe_sz) != CQE_STRIDE_64) {
+		cq->cqe_offset = cq->cqe_size;
+		cq->cqe_size *= 2;
+	}
+	cq->doorbell = vhca_dma(MLX5_GET64(cqc, cqc, dbr_addr),
+				2 * sizeof(*cq->doorbell));
+	if (!cq->doorbell || !xa_load(&vhca->eqs, cq->eqn) ||
+	    cq->log_size > VHCA_LOG_MAX_CQE ||
+	    vhca_buf_init(&cq->buf, MLX5_ADDR_OF(create_cq_in, cmd->in, pas),
+			  cmd->in_size - MLX5_ST_SZ_BYTES(create_cq_in),
+			  cq->cqe_size << cq->log_size,
+			  MLX5_GET(cqc, cqc, log_page_size) + 12,
+			  MLX5_GET(cqc, cqc, page_offset) * 64)) {
+		kfree(cq);
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	}
+	if (xa_alloc_cyclic(&vhca->cqs, &cq->cqn, cq,
+			    XA_LIMIT(1, BIT(VHCA_LOG_MAX_CQ) - 1),
+			    &vhca->next_cqn, GFP_KERNEL) < 0) {
+		vhca_buf_free(&cq->buf);
+		kfree(cq);
+		return MLX5_CMD_STAT_LIM_ERR;
+	}
+	MLX5_SET(create_cq_out, cmd->out, cqn, cq->cqn);
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_destroy_cq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	struct vhca_cq *cq = xa_load(&vhca->cqs,
+				     MLX5_GET(destroy_cq_in, cmd->in, cqn));
+
+	if (!cq)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	vhca_cq_free(vhca, cq);
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_query_cq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	struct vhca_cq *cq = xa_load(&vhca->cqs,
+				     MLX5_GET(query_cq_in, cmd->in, cqn));
+	void *cqc = MLX5_ADDR_OF(query_cq_out, cmd->out, cq_context);
+
+	if (!cq)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	MLX5_SET(cqc, cqc, status, cq->error ? 0xa : 0);
+	MLX5_SET(cqc, cqc, log_cq_size, cq->log_size);
+	MLX5_SET(cqc, cqc, c_eqn_or_apu_element, cq->eqn);
+	MLX5_SET(cqc, cqc, producer_counter, cq->producer);
+	return MLX5_CMD_STAT_OK;
+}
+
+/* Moderation is a matter of speed only; the size can't be changed. */
+u8 vhca_modify_cq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	if (!xa_load(&vhca->cqs, MLX5_GET(modify_cq_in, cmd->in, cqn)))
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	return MLX5_GET(modify_cq_in, cmd->in, op_mod) == MLX5_CQ_OPMOD_RESIZE ?
+		MLX5_CMD_STAT_BAD_PARAM_ERR : MLX5_CMD_STAT_OK;
+}

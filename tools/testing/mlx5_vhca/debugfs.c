@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The tests' side of the device: see README for the files. */
+
+#include <linux/debugfs.h>
+#include <linux/io.h>
+#include <linux/uaccess.h>
+#include "vhca.h"
+#include "vhca_access.h"
+
+/* What the next command of this opcode ends with: 0 is not failed. */
+u8 vhca_fault_status(struct vhca *vhca, u16 opcode)
+{
+	int i;
+
+	for (i = 0; i < VHCA_MAX_FAULTS; i++) {
+		struct vhca_fault *f = &vhca->faults[i];
+
+		if (f->opcode == opcode && f->count) {
+			f->count--;
+			return f->status;
+		}
+	}
+	return 0;
+}
+
+static int vhca_set_fault(struct vhca *vhca, u16 opcode, u32 count, u8 status)
+{
+	struct vhca_fault *unused = NULL, *f;
+	int i;
+
+	for (i = 0; i < VHCA_MAX_FAULTS; i++) {
+		f = &vhca->faults[i];
+		if (f->opcode == opcode)
+			break;
+		if (!f->count)
+			unused = f;
+	}
+	if (i == VHCA_MAX_FAULTS)
+		f = unused;
+	if (!f)
+		return -ENOSPC;
+	*f = (struct vhca_fault){
+		.opcode = opcode,
+		.count = count,
+		.status = status,
+	};
+	return 0;
+}
+
+/* OPCODE COUNT STATUS */
+static ssize_t vhca_fail_command_write(struct file *file,
+				       const char __user *user, size_t size,
+				       loff_t *pos)
+{
+	struct vhca *vhca = file->private_data;
+	u32 opcode, count, status;
+	char text[64] = {};
+	int err;
+
+	if (size >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, user, size))
+		return -EFAULT;
+	if (sscanf(text, "%i %u %i", &opcode, &count, &status) != 3 ||
+	    opcode > U16_MAX || !status || status > U8_MAX)
+		return -EINVAL;
+	mutex_lock(&vhca->lock);
+	err = vhca_set_fault(vhca, opcode, count, status);
+	mutex_unlock(&vhca->lock);
+	return err ?: size;
+}
+
+static const struct file_operations vhca_fail_command_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = vhca_fail_command_write,
+};
+
+/* What one who has the file open has read last. */
+struct vhca_reader {
+	struct vhca *vhca;
+	void *data;
+	u32 length;
+};
+
+static int vhca_access_open(struct inode *inode, struct file *file)
+{
+	struct vhca_reader *reader = kzalloc(sizeof(*reader), GFP_KERNEL);
+
+	if (!reader)
+		return -ENOMEM;
+	reader->vhca = inode->i_private;
+	file->private_data = reader;
+	return 0;
+}
+
+static int vhca_access_release(struct inode *inode, struct file *file)
+{
+	struct vhca_reader *reader = file->private_data;
+
+	kvfree(reader->data);
+	kfree(reader);
+	return 0;
+}
+
+static int vhca_access(struct vhca *vhca, const struct vhca_access_request *r,
+		       void *data)
+{
+	static const enum vhca_rights rights[] = {
+		[0] = VHCA_LOCAL_READ,
+		[VHCA_ACCESS_WRITE] = VHCA_LOCAL_WRITE,
+		[VHCA_ACCESS_REMOTE] = VHCA_REMOTE_READ,
+		[VHCA_ACCESS_REMOTE | VHCA_ACCESS_WRITE] = VHCA_REMOTE_WRITE,
+	};
+	int err;
+
+	mutex_lock(&vhca->lock);
+	err = vhca_mkey_access(vhca, r->key, r->pd, r->addr, data, r->length,
+			       rights[r->flags & (VHCA_ACCESS_WRITE |
+						  VHCA_ACCESS_REMOTE)]);
+	mutex_unlock(&vhca->lock);
+	return err;
+}
+
+/* A request with, if it writes, the data behind it. */
+static ssize_t vhca_access_write(struct file *file, const char __user *user,
+				 size_t size, loff_t *pos)
+{
+	struct vhca_reader *reader = file->private_data;
+	struct vhca_access_request request;
+	void *data;
+	bool write;
+	int err;
+
+	if (size < sizeof(request))
+		return -EINVAL;
+	if (copy_from_user(&request, user, sizeof(request)))
+		return -EFAULT;
+	write = request.flags & VHCA_ACCESS_WRITE;
+	if (request.flags & ~VHCA_ACCESS_FLAGS ||
+	    request.length > VHCA_ACCESS_MAX ||
+	    size != sizeof(request) + (write ? request.length : 0))
+		return -EINVAL;
+	data = write ? vmemdup_user(user + sizeof(request), request.length) :
+		       kvzalloc(max(request.length, 1), GFP_KERNEL);
+	if (IS_ERR_OR_NULL(data))
+		return data ? PTR_ERR(data) : -ENOMEM;
+	err = vhca_access(reader->vhca, &request, data);
+	kvfree(reader->data);
+	reader->data = NULL;
+	reader->length = 0;
+	if (err || write) {
+		kvfree(data);
+		return err ?: size;
+	}
+	reader->data = data;
+	reader->length = request.length;
+	return size;
+}
+
+/* What the last request read: always from its begin. */
+static ssize_t vhca_access_read(struct file *file, char __user *user,
+				size_t size, loff_t *pos)
+{
+	struct vhca_reader *reader = file->private_data;
+
+	size = min_t(size_t, size, reader->length);
+	if (copy_to_user(user, reader->data, size))
+		return -EFAULT;
+	return size;
+}
+
+static const struct file_operations vhca_access_fops = {
+	.owner = THIS_MODULE,
+	.open = vhca_access_open,
+	.release = vhca_access_release,
+	.read = vhca_access_read,
+	.write = vhca_access_write,
+};
+
+static int vhca_fatal_set(void *data, u64 val)
+{
+	struct vhca *vhca = data;
+
+	mutex_lock(&vhca->lock);
+	vhca_seg_fatal(vhca);
+	mutex_unlock(&vhca->lock);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vhca_fatal_fops, NULL, vhca_fatal_set, "%llu\n");
+
+/*
+ * Gone without a word: whatever is read is all ones. The hotplug controller
+ * that would tell the kernel so is in here, too.
+ */
+static void vhca_unplug(struct vhca *vhca)
+{
+	struct pci_dev *pdev = pci_get_slot(vhca->bridge->bus, 0);
+
+	mutex_lock(&vhca->lock);
+	WRITE_ONCE(vhca->absent, true);
+	memset_io(vhca->iseg, 0xff, sizeof(*vhca->iseg));
+	vhca_reset(vhca);
+	mutex_unlock(&vhca->lock);
+	if (pdev)
+		pdev->error_state = pci_channel_io_perm_failure;
+	pci_dev_put(pdev);
+	vhca_pci_remove_device(vhca);
+}
+
+static void vhca_plug(struct vhca *vhca)
+{
+	mutex_lock(&vhca->lock);
+	vhca_seg_init(vhca);
+	WRITE_ONCE(vhca->absent, false);
+	mutex_unlock(&vhca->lock);
+	vhca_pci_insert_device(vhca);
+}
+
+static int vhca_present_get(void *data, u64 *val)
+{
+	struct vhca *vhca = data;
+
+	*val = !READ_ONCE(vhca->absent);
+	return 0;
+}
+
+static int vhca_present_set(void *data, u64 val)
+{
+	struct vhca *vhca = data;
+
+	if (!!val == !READ_ONCE(vhca->absent))
+		return 0;
+	if (val)
+		vhca_plug(vhca);
+	else
+		vhca_unplug(vhca);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vhca_present_fops, vhca_present_get, vhca_present_set,
+			 "%llu\n");
+
+void vhca_debugfs_init(struct vhca *vhca)
+{
+	struct dentry *dir = debugfs_create_dir("mlx5_vhca", NULL);
+
+	vhca->debugfs = dir;
+	debugfs_create_file("access", 0600, dir, vhca, &vhca_access_fops);
+	debugfs_create_file("fail_command", 0200, dir, vhca,
+			    &vhca_fail_command_fops);
+	debugfs_create_file_unsafe("fatal", 0200, dir, vhca, &vhca_fatal_fops);
+	debugfs_create_file_unsafe("present", 0600, dir, vhca,
+				   &vhca_present_fops);
+	debugfs_create_u32("fail_umrs", 0600, dir, &vhca->fail_umrs);
+	debugfs_create_u32("command_time_us", 0600, dir,
+			   &vhca->command_time_us);
+	debugfs_create_u32("max_mkeys", 0600, dir, &vhca->max_mkeys);
+	debugfs_create_u32("mkeys", 0400, dir, &vhca->num_mkeys);
+	debugfs_create_u32("peak_mkeys", 0600, dir, &vhca->peak_mkeys);
+	debugfs_create_u32("leaked_mkeys", 0400, dir, &vhca->leaked_mkeys);
+	debugfs_create_u32("pages", 0400, dir, &vhca->num_pages);
+	debugfs_create_u64("commands", 0400, dir, &vhca->num_commands);
+	debugfs_create_u64("umrs", 0400, dir, &vhca->num_umrs);
+}
+
+void vhca_debugfs_cleanup(struct vhca *vhca)
+{
+	debugfs_remove_recursive(vhca->debugfs);
+}

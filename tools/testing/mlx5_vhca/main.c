@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A virtual ConnectX: a PCI function made of memory and a thread, which the
+ * real mlx5 drivers bring up and use. See README.
+ */
+
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/sched/signal.h>
+#include "vhca.h"
+
+static unsigned long bar = SZ_1G;
+module_param(bar, ulong, 0444);
+MODULE_PARM_DESC(bar, "Physical address of 16 MiB kept from the kernel (memmap=16M$1G)");
+
+static uint command_time_us;
+module_param(command_time_us, uint, 0444);
+MODULE_PARM_DESC(command_time_us, "How long the firmware takes for a command, in microseconds");
+
+static uint max_mkeys = BIT(VHCA_LOG_MAX_MKEY);
+module_param(max_mkeys, uint, 0444);
+MODULE_PARM_DESC(max_mkeys, "How many mkeys the device can hold");
+
+static struct vhca *the_vhca;
+
+/* The state after power-on; frees all objects. */
+void vhca_reset(struct vhca *vhca)
+{
+	lockdep_assert_held(&vhca->lock);
+	vhca_qp_reset(vhca);
+	vhca_srq_reset(vhca);
+	vhca_cq_reset(vhca);
+	vhca_eq_reset(vhca);
+	vhca_mkey_reset(vhca);
+	vhca_pages_reset(vhca);
+	vhca_cmd_reset(vhca);
+	vhca_caps_reset(vhca);
+}
+
+static bool vhca_poll(struct vhca *vhca)
+{
+	bool busy = false;
+
+	mutex_lock(&vhca->lock);
+	if (!vhca->absent) {
+		busy |= vhca_seg_poll(vhca);
+		busy |= vhca_qp_poll(vhca);
+		busy |= vhca_cq_poll(vhca);
+	}
+	mutex_unlock(&vhca->lock);
+	return busy;
+}
+
+/*
+ * Memory can't tell when it is written to, so look: all the time while there
+ * is work, ever less often when there was none for a while.
+ */
+static int vhca_adapter(void *data)
+{
+	struct vhca *vhca = data;
+	u64 last_work = ktime_get_ns(), idle;
+
+	while (!kthread_should_stop()) {
+		if (vhca_poll(vhca)) {
+			last_work = ktime_get_ns();
+			cond_resched();
+			continue;
+		}
+		idle = ktime_get_ns() - last_work;
+		if (idle < 200 * NSEC_PER_USEC)
+			cond_resched();
+		else if (idle < 20 * NSEC_PER_MSEC)
+			usleep_range(20, 40);
+		else
+			usleep_range(500, 1000);
+	}
+	return 0;
+}
+
+static int vhca_start(struct vhca *vhca)
+{
+	vhca->firmware = alloc_ordered_workqueue("vhca_firmware", WQ_HIGHPRI);
+	if (!vhca->firmware)
+		return -ENOMEM;
+	vhca->adapter = kthread_run(vhca_adapter, vhca, "vhca_adapter");
+	if (IS_ERR(vhca->adapter)) {
+		destroy_workqueue(vhca->firmware);
+		return PTR_ERR(vhca->adapter);
+	}
+	return 0;
+}
+
+static void vhca_stop(struct vhca *vhca)
+{
+	kthread_stop(vhca->adapter);
+	destroy_workqueue(vhca->firmware);
+}
+
+static struct vhca *vhca_alloc(void)
+{
+	struct vhca *vhca = kvzalloc(sizeof(*vhca), GFP_KERNEL);
+
+	if (!vhca)
+		return NULL;
+	mutex_init(&vhca->lock);
+	INIT_WORK(&vhca->command_work, vhca_cmd_work);
+	xa_init_flags(&vhca->eqs, XA_FLAGS_ALLOC1);
+	xa_init_flags(&vhca->cqs, XA_FLAGS_ALLOC1);
+	xa_init_flags(&vhca->srqs, XA_FLAGS_ALLOC1);
+	xa_init_flags(&vhca->qps, XA_FLAGS_ALLOC1);
+	xa_init_flags(&vhca->mkeys, XA_FLAGS_ALLOC1);
+	INIT_LIST_HEAD(&vhca->qp_list);
+	vhca->window = (struct resource)DEFINE_RES_MEM_NAMED(bar, VHCA_BAR_SIZE,
+							     "mlx5_vhca");
+	vhca->command_time_us = command_time_us;
+	vhca->max_mkeys = max_mkeys;
+	return vhca;
+}
+
+static int __init vhca_init(void)
+{
+	struct vhca *vhca = vhca_alloc();
+	int err;
+
+	if (!vhca)
+		return -ENOMEM;
+	err = vhca_caps_init(vhca);
+	if (err)
+		goto err_free;
+	err = vhca_pci_init(vhca);
+	if (err)
+		goto err_caps;
+	vhca_seg_init(vhca);
+	err = vhca_start(vhca);
+	if (err)
+		goto err_pci;
+	vhca_debugfs_init(vhca);
+	/* The drivers probe in here. */
+	err = vhca_pci_add(vhca);
+	if (err)
+		goto err_stop;
+	the_vhca = vhca;
+	return 0;
+
+err_stop:
+	vhca_debugfs_cleanup(vhca);
+	vhca_stop(vhca);
+err_pci:
+	vhca_pci_cleanup(vhca);
+err_caps:
+	vhca_caps_cleanup(vhca);
+err_free:
+	kvfree(vhca);
+	return err;
+}
+
+static void __exit vhca_exit(void)
+{
+	struct vhca *vhca = the_vhca;
+
+	vhca_debugfs_cleanup(vhca);
+	vhca_pci_remove_device(vhca);
+	vhca_stop(vhca);
+	mutex_lock(&vhca->lock);
+	vhca_reset(vhca);
+	mutex_unlock(&vhca->lock);
+	vhca_pci_cleanup(vhca);
+	vhca_caps_cleanup(vhca);
+	kvfree(vhca);
+}
+
+module_init(vhca_init);
+module_exit(vhca_exit);
+MODULE_DESCRIPTION("A virtual ConnectX for tests of the mlx5 drivers");
+MODULE_LICENSE("Dual BSD/GPL");

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Shared receive queues, which come as RMPs and as XRC SRQs: WQEs in a ring,
+ * linked to a list of which the driver says how many it has added.
+ */
+
+#include "vhca.h"
+
+/* At the begin of each WQE. */
+struct vhca_srq_next_seg {
+	u8 reserved0[2];
+	__be16 next_wqe_index;
+	u8 signature;
+	u8 reserved1[11];
+};
+
+struct vhca_srq *vhca_srq_get(struct vhca *vhca, u32 srqn)
+{
+	return xa_load(&vhca->srqs, srqn);
+}
+
+/* Takes the next WQE, without its link; false if there is none. */
+bool vhca_srq_pop(struct vhca_srq *srq, void *wqe, u32 *size, u16 *index)
+{
+	u32 stride = BIT(srq->log_stride);
+	struct vhca_srq_next_seg *seg;
+
+	if ((u16)be32_to_cpu(READ_ONCE(*srq->doorbell)) == srq->consumer)
+		return false;
+	seg = vhca_buf_at(&srq->buf, srq->head * stride, stride);
+	if (!seg)
+		return false;
+	*index = srq->head;
+	*size = stride - sizeof(*seg);
+	memcpy(wqe, seg + 1, *size);
+	srq->head = be16_to_cpu(seg->next_wqe_index) & (BIT(srq->log_size) - 1);
+	srq->consumer++;
+	return true;
+}
+
+static void vhca_srq_free(struct vhca *vhca, struct vhca_srq *srq)
+{
+	xa_erase(&vhca->srqs, srq->srqn);
+	vhca_buf_free(&srq->buf);
+	kfree(srq);
+}
+
+void vhca_srq_reset(struct vhca *vhca)
+{
+	struct vhca_srq *srq;
+	unsigned long i;
+
+	xa_for_each(&vhca->srqs, i, srq)
+		vhca_srq_free(vhca, srq);
+}
+
+/* Takes over the description in @template. */
+static u8 vhca_srq_create(struct vhca *vhca, const struct vhca_srq *template,
+			  u64 doorbell, const void *pages, u32 room,
+			  u8 page_shift, u32 offset, u32 *srqn)
+{
+	struct vhca_srq *srq = kmemdup(template, sizeof(*srq), GFP_KERNEL);
+
+	if (!srq)
+		return MLX5_CMD_STAT_INT_ERR;
+	srq->doorbell = vhca_dma(doorbell, sizeof(*srq->doorbell));
+	if (!srq->doorbell || srq->log_size > VHCA_LOG_MAX_QUEUE ||
+	    srq->log_stride > ilog2(VHCA_MAX_WQE) ||
+	    vhca_buf_init(&srq->buf, pages, room,
+			  BIT(srq->log_size + srq->log_stride), page_shift,
+			  offset)) {
+		kfree(srq);
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	}
+	if (xa_alloc_cyclic(&vhca->srqs, &srq->srqn, srq,
+			    XA_LIMIT(1, BIT(VHCA_LOG_MAX_SRQ) - 1),
+			    &vhca->next_srqn, GFP_KERNEL) < 0) {
+		vhca_buf_free(&srq->buf);
+		kfree(srq);
+		return MLX5_CMD_STAT_LIM_ERR;
+	}
+	*srqn = srq->srqn;
+	return MLX5_CMD_STAT_OK;
+}
+
+static u8 vhca_srq_destroy(struct vhca *vhca, u32 srqn)
+{
+	struct vhca_srq *srq = vhca_srq_get(vhca, srqn);
+
+	if (!srq)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	vhca_srq_free(vhca, srq);
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_create_rmp(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	const void *wq = MLX5_ADDR_OF(create_rmp_in, cmd->in, ctx.wq);
+	struct vhca_srq srq = {
+		.pd = MLX5_GET(wq, wq, pd),
+		.log_size = MLX5_GET(wq, wq, log_wq_sz),
+		.log_stride = MLX5_GET(wq, wq, log_wq_stride),
+	};
+	u32 srqn;
+	u8 status;
+
+	status = vhca_srq_create(vhca, &srq, MLX5_GET64(wq, wq, dbr_addr),
+				 MLX5_ADDR_OF(create_rmp_in, cmd->in, ctx.wq.pas),
+				 cmd->in_size - MLX5_ST_SZ_BYTES(create_rmp_in),
+				 MLX5_GET(wq, wq, log_wq_pg_sz) + 12,
+				 MLX5_GET(wq, wq, page_offset) * 64, &srqn);
+	if (!status)
+		MLX5_SET(create_rmp_out, cmd->out, rmpn, srqn);
+	return status;
+}
+
+u8 vhca_destroy_rmp(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return vhca_srq_destroy(vhca, MLX5_GET(destroy_rmp_in, cmd->in, rmpn));
+}
+
+u8 vhca_query_rmp(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	struct vhca_srq *srq = vhca_srq_get(vhca, MLX5_GET(query_rmp_in,
+							   cmd->in, rmpn));
+	void *rmpc = MLX5_ADDR_OF(query_rmp_out, cmd->out, rmp_context);
+
+	if (!srq)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	MLX5_SET(rmpc, rmpc, state, MLX5_RMPC_STATE_RDY);
+	MLX5_SET(rmpc, rmpc, wq.log_wq_sz, srq->log_size);
+	MLX5_SET(rmpc, rmpc, wq.log_wq_stride, srq->log_stride);
+	MLX5_SET(rmpc, rmpc, wq.pd, srq->pd);
+	return MLX5_CMD_STAT_OK;
+}
+
+/* It is about the limit below which an event is due: never, here. */
+u8 vhca_modify_rmp(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return vhca_srq_get(vhca, MLX5_GET(modify_rmp_in, cmd->in, rmpn)) ?
+		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
+}
+
+u8 vhca_create_xrc_srq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	const void *c = MLX5_ADDR_OF(create_xrc_srq_in, cmd->in,
+				     xrc_srq_context_entry);
+	struct vhca_srq srq = {
+		.pd = MLX5_GET(xrc_srqc, c, pd),
+		.cqn = MLX5_GET(xrc_srqc, c, cqn),
+		.log_size = MLX5_GET(xrc_srqc, c, log_xrc_srq_size),
+		.log_stride = MLX5_GET(xrc_srqc, c, log_rq_stride) + 4,
+	};
+	u64 doorbell = (u64)MLX5_GET(xrc_srqc, c, db_record_addr_h) << 32 |
+		       MLX5_GET(xrc_srqc, c, db_record_addr_l) << 2;
+	u32 srqn;
+	u8 status;
+
+	status = vhca_srq_create(vhca, &srq, doorbell,
+				 MLX5_ADDR_OF(create_xrc_srq_in, cmd->in, pas),
+				 cmd->in_size -
+				 MLX5_ST_SZ_BYTES(create_xrc_srq_in),
+				 MLX5_GET(xrc_srqc, c, log_page_size) + 12,
+				 MLX5_GET(xrc_srqc, c, page_offset) * 64,
+				 &srqn);
+	if (!status)
+		MLX5_SET(create_xrc_srq_out, cmd->out, xrc_srqn, srqn);
+	return status;
+}
+
+u8 vhca_destroy_xrc_srq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return vhca_srq_destroy(vhca, MLX5_GET(destroy_xrc_srq_in, cmd->in,
+					       xrc_srqn));
+}
+
+u8 vhca_query_xrc_srq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	struct vhca_srq *srq = vhca_srq_get(vhca, MLX5_GET(query_xrc_srq_in,
+							   cmd->in, xrc_srqn));
+	void *c = MLX5_ADDR_OF(query_xrc_srq_out, cmd->out,
+			       xrc_srq_context_entry);
+
+	if (!srq)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	MLX5_SET(xrc_srqc, c, log_xrc_srq_size, srq->log_size);
+	MLX5_SET(xrc_srqc, c, log_rq_stride, srq->log_stride - 4);
+	MLX5_SET(xrc_srqc, c, pd, srq->pd);
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 vhca_arm_xrc_srq(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	return vhca_srq_get(vhca, MLX5_GET(arm_xrc_srq_in, cmd->in, xrc_srqn)) ?
+		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
+}

@@ -209,14 +209,22 @@ u8 vhca_query_hca_cap(struct vhca *vhca, struct vhca_cmd *cmd)
 u8 vhca_set_hca_cap(struct vhca *vhca, struct vhca_cmd *cmd)
 {
 	u16 type = MLX5_GET(set_hca_cap_in, cmd->in, op_mod) >> 1;
+	const void *from;
+	void *to;
 
 	if (vhca->initialized)
 		return MLX5_CMD_STAT_BAD_SYS_STATE_ERR;
 	if (type >= MLX5_CAP_NUM)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	memcpy(VHCA_CAP(vhca, type, VHCA_CUR),
-	       MLX5_ADDR_OF(set_hca_cap_in, cmd->in, capability),
-	       sizeof(vhca->caps[0][0]));
+	from = MLX5_ADDR_OF(set_hca_cap_in, cmd->in, capability);
+	to = VHCA_CAP(vhca, type, VHCA_CUR);
+	/* The driver leaves out what it can't change, of this kind. */
+	if (type == MLX5_CAP_ATOMIC)
+		MLX5_SET(atomic_caps, to, atomic_req_8B_endianness_mode,
+			 MLX5_GET(atomic_caps, from,
+				  atomic_req_8B_endianness_mode));
+	else
+		memcpy(to, from, sizeof(vhca->caps[0][0]));
 	return MLX5_CMD_STAT_OK;
 }
 

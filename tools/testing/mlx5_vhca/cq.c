@@ -142,7 +142,7 @@ u8 vhca_create_cq(struct vhca *vhca, struct vhca_cmd *cmd)
 			  cmd->in_size - MLX5_ST_SZ_BYTES(create_cq_in),
 			  cq->cqe_size << cq->log_size,
 			  MLX5_GET(cqc, cqc, log_page_size) + 12,
-			  MLX5_GET(cqc, cqc, page_offset) * 64)) {
+			  MLX5_GET(cqc, cqc, page_offset))) {
 		kfree(cq);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}

@@ -46,18 +46,18 @@ int vhca_dma_copy(u64 addr, void *data, u32 length, bool write)
  * @room:	 how many bytes of the command are left for it
  * @size:	 bytes that the ring needs
  * @page_shift:	 of each page in the list
- * @offset:	 of the ring in the first page
+ * @page_offset: of the ring in the first page, in 64ths of a page
  *
  * Return: 0, -EINVAL if the list is too short, -ENOMEM.
  */
 int vhca_buf_init(struct vhca_buf *buf, const __be64 *pages, u32 room,
-		  u32 size, u8 page_shift, u32 offset)
+		  u32 size, u8 page_shift, u32 page_offset)
 {
 	u32 i;
 
 	buf->page_shift = page_shift;
-	buf->offset = offset;
-	buf->num_pages = DIV_ROUND_UP_ULL((u64)size + offset,
+	buf->offset = page_offset << (page_shift - 6);
+	buf->num_pages = DIV_ROUND_UP_ULL((u64)size + buf->offset,
 					  BIT_ULL(page_shift));
 	if (room < buf->num_pages * sizeof(*pages))
 		return -EINVAL;

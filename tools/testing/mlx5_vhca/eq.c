@@ -89,7 +89,7 @@ u8 vhca_create_eq(struct vhca *vhca, struct vhca_cmd *cmd)
 			  cmd->in_size - MLX5_ST_SZ_BYTES(create_eq_in),
 			  sizeof(struct mlx5_eqe) << eq->log_size,
 			  MLX5_GET(eqc, eqc, log_page_size) + 12,
-			  MLX5_GET(eqc, eqc, page_offset) * 64)) {
+			  MLX5_GET(eqc, eqc, page_offset))) {
 		kfree(eq);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}

@@ -8,7 +8,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
-#include <linux/sched/signal.h>
+#include <linux/sched.h>
 #include "vhca.h"
 
 static unsigned long bar = SZ_1G;
@@ -22,6 +22,10 @@ MODULE_PARM_DESC(command_time_us, "How long the firmware takes for a command, in
 static uint max_mkeys = BIT(VHCA_LOG_MAX_MKEY);
 module_param(max_mkeys, uint, 0444);
 MODULE_PARM_DESC(max_mkeys, "How many mkeys the device can hold");
+
+static uint spin_us = 200;
+module_param(spin_us, uint, 0644);
+MODULE_PARM_DESC(spin_us, "How long the device looks out for work without a pause, in microseconds");
 
 static struct vhca *the_vhca;
 
@@ -62,6 +66,8 @@ static int vhca_adapter(void *data)
 	struct vhca *vhca = data;
 	u64 last_work = ktime_get_ns(), idle;
 
+	/* Who waits for the device may spin, too. */
+	sched_set_fifo_low(current);
 	while (!kthread_should_stop()) {
 		if (vhca_poll(vhca)) {
 			last_work = ktime_get_ns();
@@ -69,12 +75,12 @@ static int vhca_adapter(void *data)
 			continue;
 		}
 		idle = ktime_get_ns() - last_work;
-		if (idle < 200 * NSEC_PER_USEC)
+		if (idle < spin_us * NSEC_PER_USEC)
 			cond_resched();
 		else if (idle < 20 * NSEC_PER_MSEC)
-			usleep_range(20, 40);
+			usleep_range(10, 20);
 		else
-			usleep_range(500, 1000);
+			usleep_range(200, 400);
 	}
 	return 0;
 }

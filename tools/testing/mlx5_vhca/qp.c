@@ -90,7 +90,7 @@ u8 vhca_create_qp(struct vhca *vhca, struct vhca_cmd *cmd)
 	    vhca_buf_init(&qp->buf, MLX5_ADDR_OF(create_qp_in, cmd->in, pas),
 			  cmd->in_size - MLX5_ST_SZ_BYTES(create_qp_in), size,
 			  MLX5_GET(qpc, qp->context, log_page_size) + 12,
-			  MLX5_GET(qpc, qp->context, page_offset) * 64)) {
+			  MLX5_GET(qpc, qp->context, page_offset))) {
 		kfree(qp);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}

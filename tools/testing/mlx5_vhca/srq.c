@@ -57,7 +57,7 @@ void vhca_srq_reset(struct vhca *vhca)
 /* Takes over the description in @template. */
 static u8 vhca_srq_create(struct vhca *vhca, const struct vhca_srq *template,
 			  u64 doorbell, const void *pages, u32 room,
-			  u8 page_shift, u32 offset, u32 *srqn)
+			  u8 page_shift, u32 page_offset, u32 *srqn)
 {
 	struct vhca_srq *srq = kmemdup(template, sizeof(*srq), GFP_KERNEL);
 
@@ -68,7 +68,7 @@ static u8 vhca_srq_create(struct vhca *vhca, const struct vhca_srq *template,
 	    srq->log_stride > ilog2(VHCA_MAX_WQE) ||
 	    vhca_buf_init(&srq->buf, pages, room,
 			  BIT(srq->log_size + srq->log_stride), page_shift,
-			  offset)) {
+			  page_offset)) {
 		kfree(srq);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
@@ -108,7 +108,7 @@ u8 vhca_create_rmp(struct vhca *vhca, struct vhca_cmd *cmd)
 				 MLX5_ADDR_OF(create_rmp_in, cmd->in, ctx.wq.pas),
 				 cmd->in_size - MLX5_ST_SZ_BYTES(create_rmp_in),
 				 MLX5_GET(wq, wq, log_wq_pg_sz) + 12,
-				 MLX5_GET(wq, wq, page_offset) * 64, &srqn);
+				 MLX5_GET(wq, wq, page_offset), &srqn);
 	if (!status)
 		MLX5_SET(create_rmp_out, cmd->out, rmpn, srqn);
 	return status;
@@ -161,7 +161,7 @@ u8 vhca_create_xrc_srq(struct vhca *vhca, struct vhca_cmd *cmd)
 				 cmd->in_size -
 				 MLX5_ST_SZ_BYTES(create_xrc_srq_in),
 				 MLX5_GET(xrc_srqc, c, log_page_size) + 12,
-				 MLX5_GET(xrc_srqc, c, page_offset) * 64,
+				 MLX5_GET(xrc_srqc, c, page_offset),
 				 &srqn);
 	if (!status)
 		MLX5_SET(create_xrc_srq_out, cmd->out, xrc_srqn, srqn);

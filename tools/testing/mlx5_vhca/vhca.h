@@ -374,7 +374,7 @@ vhca_cmd_fn vhca_create_mkey, vhca_destroy_mkey, vhca_query_mkey;
 void *vhca_dma(u64 addr, u32 length);
 int vhca_dma_copy(u64 addr, void *data, u32 length, bool write);
 int vhca_buf_init(struct vhca_buf *buf, const __be64 *pages, u32 room,
-		  u32 size, u8 page_shift, u32 offset);
+		  u32 size, u8 page_shift, u32 page_offset);
 void vhca_buf_free(struct vhca_buf *buf);
 void *vhca_buf_at(const struct vhca_buf *buf, u32 offset, u32 length);
 

@@ -189,10 +189,20 @@ static int vhca_fatal_set(void *data, u64 val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(vhca_fatal_fops, NULL, vhca_fatal_set, "%llu\n");
 
-/*
- * Gone without a word: whatever is read is all ones. The hotplug controller
- * that would tell the kernel so is in here, too.
- */
+/* What a port does that notices the loss (DPC): tell the driver first. */
+static void vhca_report_loss(struct pci_dev *pdev)
+{
+	const struct pci_error_handlers *handlers;
+
+	pdev->error_state = pci_channel_io_perm_failure;
+	device_lock(&pdev->dev);
+	handlers = pdev->driver ? pdev->driver->err_handler : NULL;
+	if (handlers && handlers->error_detected)
+		handlers->error_detected(pdev, pci_channel_io_perm_failure);
+	device_unlock(&pdev->dev);
+}
+
+/* Gone without a word: whatever is read is all ones. */
 static void vhca_unplug(struct vhca *vhca)
 {
 	struct pci_dev *pdev = pci_get_slot(vhca->bridge->bus, 0);
@@ -203,7 +213,7 @@ static void vhca_unplug(struct vhca *vhca)
 	vhca_reset(vhca);
 	mutex_unlock(&vhca->lock);
 	if (pdev)
-		pdev->error_state = pci_channel_io_perm_failure;
+		vhca_report_loss(pdev);
 	pci_dev_put(pdev);
 	vhca_pci_remove_device(vhca);
 }

@@ -1,0 +1,256 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# mlx5 on the virtual ConnectX (tools/testing/mlx5_vhca): what it registers is
+# what the adapter accesses, and nothing is lost when the adapter fails. Loads
+# VHCA_MODULE, a path, or else the module that is installed.
+
+. "$(dirname "$0")/lib.sh"
+
+DEV=mlx5_0
+MODULE=${VHCA_MODULE:-mlx5_vhca}
+VHCA=/sys/kernel/debug/mlx5_vhca
+PCI_DEVICE=20000:00:00.0
+DRIVER=/sys/bus/pci/drivers/mlx5_core
+CREATE_MKEY=0x200
+DESTROY_MKEY=0x202
+LIMITS_EXCEEDED=8
+INTERNAL_ERROR=1
+LOG=${OUT:-/tmp}/vhca.log
+
+# What the kernel says of a UMR that failed, once in its life.
+UMR_WARNED=
+
+load()
+{
+	if [ -f "$MODULE" ]; then
+		insmod "$MODULE"
+	else
+		modprobe "$MODULE"
+	fi
+}
+
+unload()
+{
+	! [ -d $VHCA ] || rmmod mlx5_vhca
+}
+
+device_up()
+{
+	ibv_devinfo -d $DEV 2>/dev/null | grep -q PORT_ACTIVE
+}
+
+# Each test gets a device that was never used before.
+fresh_device()
+{
+	unload && load && eventually 20 device_up
+}
+
+unbind()
+{
+	echo $PCI_DEVICE >$DRIVER/unbind
+}
+
+# What the device counts when the driver has given back all that it had.
+accounting_holds()
+{
+	[ ! -e $DRIVER/$PCI_DEVICE ] || unbind
+	equal "mkeys after unload" "$(cat $VHCA/mkeys)" 0 &&
+	equal "mkeys lost" "$(cat $VHCA/leaked_mkeys)" 0 &&
+	equal "pages after unload" "$(cat $VHCA/pages)" 0
+}
+
+has_pools()
+{
+	rdma-frmr -j resource show frmr_pools dev $DEV >/dev/null 2>&1
+}
+
+# passes PROGRAM...: as a test; says what failed
+passes()
+{
+	RDMA_DEVICE=$DEV "$@" >"$LOG" 2>&1 && return
+	grep -E '^not ok|^#.*(Expected|FAIL)' "$LOG" | head -20 |
+		while read -r line; do
+			ktap_print_msg "${line#\# }"
+		done
+	return 1
+}
+
+# A load that goes on until the device goes away, and ends then.
+start_load()
+{
+	churn -t 2 -S 600 -m 20 --verify 50 >"$LOG" 2>&1 &
+	LOAD=$!
+	sleep 2
+	kill -0 $LOAD 2>/dev/null && return
+	ktap_print_msg "no load: $(tail -1 "$LOG")"
+	return 1
+}
+
+load_ended()
+{
+	! kill -0 $LOAD 2>/dev/null
+}
+
+# Who is stuck in the kernel can't be ended.
+stop_load()
+{
+	kill -KILL $LOAD 2>/dev/null
+	eventually 60 load_ended && wait $LOAD 2>/dev/null
+	load_ended && return
+	ktap_print_msg "the load does not end"
+	return 1
+}
+
+works()
+{
+	eventually 30 device_up &&
+	churn -n 50 >"$LOG" 2>&1 && return
+	ktap_print_msg "does not work: $(tail -1 "$LOG")"
+	return 1
+}
+
+expect_umr_warning()
+{
+	[ -n "$UMR_WARNED" ] || echo "frmr_test: expect 1 warning" >/dev/kmsg
+	UMR_WARNED=y
+}
+
+test_libmlx5_opens_the_device()
+{
+	ibv_devinfo -d $DEV >"$LOG" &&
+	grep -q 'vendor_part_id:.*4125' "$LOG" &&
+	grep -q 'link_layer:.*InfiniBand' "$LOG"
+}
+
+pingpong()
+{
+	timeout 60 "$@" -d $DEV -n 100 >/dev/null &
+	sleep 1
+	timeout 60 "$@" -d $DEV -n 100 localhost >/dev/null && wait $!
+}
+
+test_queue_pairs_move_data()
+{
+	pingpong ibv_rc_pingpong &&
+	pingpong ibv_rc_pingpong -e &&
+	pingpong ibv_srq_pingpong -q 4
+}
+
+test_adapter_accesses_what_was_registered()
+{
+	echo 8 >/proc/sys/vm/nr_hugepages
+	passes mr_adapter
+}
+
+test_users_can_rely_on_their_regions()
+{
+	# Without what only Soft-RoCE refuses.
+	passes mr_verbs -T survives_a_rereg_that_the_driver_refuses \
+		-T cannot_go_while_a_type_1_window_is_bound \
+		-T cannot_go_while_a_type_2_window_is_bound \
+		-T can_go_after_its_window_was_deallocated
+}
+
+test_all_that_churns_is_verified()
+{
+	churn -t 2 -n 500 -m 50 --hold 3 >"$LOG" &&
+	equal "verified" "$(jq .verified "$LOG")" 1000
+}
+
+test_slow_firmware_only_takes_longer()
+{
+	echo 1000 >$VHCA/command_time_us
+	works
+}
+
+test_driver_comes_back_after_it_was_unbound()
+{
+	works && unbind && echo $PCI_DEVICE >$DRIVER/bind && works
+}
+
+test_unbind_takes_regions_that_are_in_use()
+{
+	start_load && unbind && stop_load &&
+	equal "mkeys" "$(cat $VHCA/mkeys)" 0
+}
+
+test_driver_recovers_from_a_fatal_error()
+{
+	start_load && echo 1 >$VHCA/fatal && stop_load && works
+}
+
+test_device_may_go_and_come_back()
+{
+	start_load && echo 0 >$VHCA/present && stop_load &&
+	echo 1 >$VHCA/present && works
+}
+
+test_failed_creation_fails_only_the_registration()
+{
+	echo "$CREATE_MKEY 5 $LIMITS_EXCEEDED" >$VHCA/fail_command
+	churn -n 20 -s 1,7,100 >"$LOG" 2>&1
+	works
+}
+
+test_failed_destruction_hangs_nobody()
+{
+	works && echo "$DESTROY_MKEY 2 $INTERNAL_ERROR" >$VHCA/fail_command &&
+	works && echo "$DESTROY_MKEY 0 $INTERNAL_ERROR" >$VHCA/fail_command
+}
+
+# Each failure stops the queue, and the driver starts it again.
+test_failed_umrs_are_recovered_from()
+{
+	local i
+
+	expect_umr_warning
+	for i in 1 2 3 4 5; do
+		echo 1 >$VHCA/fail_umrs
+		churn -t 2 -n 10 >"$LOG" 2>&1
+		equal "UMRs that are still to fail" "$(cat $VHCA/fail_umrs)" 0 ||
+			return
+	done
+	works
+}
+
+# More idle mkeys of one size than leave room for another.
+test_registration_succeeds_while_idle_mkeys_can_be_reclaimed()
+{
+	has_pools || return "$KSFT_SKIP"
+	echo $(($(cat $VHCA/mkeys) + 40)) >$VHCA/max_mkeys
+	churn -m 30 -n 60 -s 1 >"$LOG" 2>&1 &&
+	churn -m 30 -n 60 -s 64 >>"$LOG" 2>&1 &&
+	churn -m 30 -n 60 -s 1024 >>"$LOG" 2>&1 && return
+	ktap_print_msg "$(tail -1 "$LOG")"
+	return 1
+}
+
+run_vhca_tests()
+{
+	local tests t
+
+	mapfile -t tests < <(declare -F | sed -n 's/^declare -f test_//p')
+	ktap_print_header
+	if ! { [ -f "$MODULE" ] || modinfo "$MODULE" >/dev/null 2>&1; }; then
+		ktap_skip_all "no module mlx5_vhca"
+		exit "$KSFT_SKIP"
+	fi
+	ktap_set_plan ${#tests[@]}
+	for t in "${tests[@]}"; do
+		if ! fresh_device; then
+			ktap_test_fail "$t"
+			continue
+		fi
+		"test_$t"
+		case $? in
+		0) accounting_holds && ktap_test_pass "$t" ||
+			ktap_test_fail "$t" ;;
+		"$KSFT_SKIP") ktap_test_skip "$t" ;;
+		*) ktap_test_fail "$t" ;;
+		esac
+	done
+	unload
+	ktap_finished
+}
+
+run_vhca_tests

@@ -2,12 +2,13 @@
 # FRMR pools for Linux RDMA: everything that can be done here. "make help"
 #
 # LINUX=/path/to/tree	use that Linux 6.12 tree instead of Debian's
+# VHCA=1		with a virtual ConnectX (shell)
 # FLAVOUR=plain|debug	which kernel: debug has KASAN, lockdep and the like
 # IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export FLAVOUR LINUX IMPL
+export FLAVOUR LINUX IMPL VHCA
 
 help:
 	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
@@ -22,7 +23,7 @@ help:
 	@echo 'make bench     how fast it is, with plots, in build/bench'
 	@echo 'make tree      prepare the kernel tree in build/linux'
 	@echo 'make kernel    build the kernel'
-	@echo 'make shell     a shell in the booted kernel'
+	@echo 'make shell     a shell in the booted kernel; VHCA=1: with a virtual ConnectX'
 	@echo 'make clean     remove build/; the cache stays'
 	@echo
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The selftests on Soft-RoCE: one boot, a KTAP file for each test program.
+# The selftests on Soft-RoCE and on the virtual ConnectX: one boot, a KTAP file
+# for each test program.
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
@@ -27,6 +28,7 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
 	"$TOP/harness/programs.sh"
+	"$TOP/harness/vhca.sh"
 	run_selftests
 	finish
 fi

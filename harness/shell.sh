@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A shell in the booted kernel.
+# A shell in the booted kernel. VHCA=1: with the virtual ConnectX.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -8,6 +8,11 @@
 "$TOP/harness/kernel.sh"
 "$TOP/harness/programs.sh"
 need rdma-core ibverbs-utils ibverbs-providers perftest iproute2
+if [ -n "${VHCA:-}" ]; then
+	"$TOP/harness/vhca.sh"
+	say "mlx5_0 is the virtual ConnectX; see /sys/kernel/debug/mlx5_vhca"
+fi
 say "rxe0 is up; rdma-frmr shows the pools; Ctrl-D ends it"
 [ ! -t 0 ] || { saved=$(stty -g); trap 'stty "$saved"' EXIT; stty raw -echo; }
-TIMEOUT=0 "$TOP/harness/guest.sh" shell "$TOP/harness/guest/shell" || true
+TIMEOUT=0 "$TOP/harness/guest.sh" shell "$TOP/harness/guest/shell" \
+	${VHCA:+vhca} || true

@@ -238,56 +238,73 @@ u8 vhca_query_special_contexts(struct vhca *vhca, struct vhca_cmd *cmd)
 	return MLX5_CMD_STAT_OK;
 }
 
+/* All these commands have the number at the same place. */
+static const struct {
+	u16 alloc;
+	u16 dealloc;
+	struct xa_limit limit;
+} vhca_resources[] = {
+	[VHCA_PD] = {
+		MLX5_CMD_OP_ALLOC_PD, MLX5_CMD_OP_DEALLOC_PD,
+		XA_LIMIT(1, U16_MAX),
+	},
+	[VHCA_TD] = {
+		MLX5_CMD_OP_ALLOC_TRANSPORT_DOMAIN,
+		MLX5_CMD_OP_DEALLOC_TRANSPORT_DOMAIN,
+		XA_LIMIT(1, U16_MAX),
+	},
+	[VHCA_XRCD] = {
+		MLX5_CMD_OP_ALLOC_XRCD, MLX5_CMD_OP_DEALLOC_XRCD,
+		XA_LIMIT(1, U16_MAX),
+	},
+	[VHCA_UAR] = {
+		MLX5_CMD_OP_ALLOC_UAR, MLX5_CMD_OP_DEALLOC_UAR,
+		XA_LIMIT(VHCA_FIRST_UAR, VHCA_NUM_UARS - 1),
+	},
+	[VHCA_Q_COUNTER] = {
+		MLX5_CMD_OP_ALLOC_Q_COUNTER, MLX5_CMD_OP_DEALLOC_Q_COUNTER,
+		XA_LIMIT(1, VHCA_NUM_Q_COUNTERS - 1),
+	},
+};
+
+static enum vhca_resource vhca_resource_of(u16 opcode)
+{
+	enum vhca_resource kind;
+
+	for (kind = 0; kind < VHCA_NUM_RESOURCES - 1; kind++)
+		if (opcode == vhca_resources[kind].alloc ||
+		    opcode == vhca_resources[kind].dealloc)
+			break;
+	return kind;
+}
+
 bool vhca_resource_exists(struct vhca *vhca, enum vhca_resource kind, u32 id)
 {
 	return xa_load(&vhca->resources[kind], id);
 }
 
-static int vhca_resource_alloc(struct vhca *vhca, enum vhca_resource kind)
+u8 vhca_alloc_resource(struct vhca *vhca, struct vhca_cmd *cmd)
 {
-	static const struct xa_limit limits[] = {
-		[VHCA_PD] = XA_LIMIT(1, U16_MAX),
-		[VHCA_TD] = XA_LIMIT(1, U16_MAX),
-		[VHCA_XRCD] = XA_LIMIT(1, U16_MAX),
-		[VHCA_UAR] = XA_LIMIT(VHCA_FIRST_UAR, VHCA_NUM_UARS - 1),
-		[VHCA_Q_COUNTER] = XA_LIMIT(1, VHCA_NUM_Q_COUNTERS - 1),
-	};
+	enum vhca_resource kind =
+		vhca_resource_of(MLX5_GET(alloc_pd_in, cmd->in, opcode));
 	u32 id;
-	int err = xa_alloc(&vhca->resources[kind], &id, xa_mk_value(1),
-			   limits[kind], GFP_KERNEL);
 
-	return err ?: id;
+	if (xa_alloc(&vhca->resources[kind], &id, xa_mk_value(1),
+		     vhca_resources[kind].limit, GFP_KERNEL))
+		return MLX5_CMD_STAT_LIM_ERR;
+	MLX5_SET(alloc_pd_out, cmd->out, pd, id);
+	return MLX5_CMD_STAT_OK;
 }
 
-static u8 vhca_resource_free(struct vhca *vhca, enum vhca_resource kind, u32 id)
+u8 vhca_dealloc_resource(struct vhca *vhca, struct vhca_cmd *cmd)
 {
+	enum vhca_resource kind =
+		vhca_resource_of(MLX5_GET(dealloc_pd_in, cmd->in, opcode));
+	u32 id = MLX5_GET(dealloc_pd_in, cmd->in, pd);
+
 	return xa_erase(&vhca->resources[kind], id) ?
 		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
 }
-
-/* A pair of commands for each of them. */
-#define VHCA_RESOURCE(name, kind, layout, field)			\
-u8 vhca_alloc_##name(struct vhca *vhca, struct vhca_cmd *cmd)		\
-{									\
-	int id = vhca_resource_alloc(vhca, kind);			\
-									\
-	if (id < 0)							\
-		return MLX5_CMD_STAT_LIM_ERR;				\
-	MLX5_SET(alloc_##layout##_out, cmd->out, field, id);		\
-	return MLX5_CMD_STAT_OK;					\
-}									\
-									\
-u8 vhca_dealloc_##name(struct vhca *vhca, struct vhca_cmd *cmd)		\
-{									\
-	return vhca_resource_free(vhca, kind,				\
-		MLX5_GET(dealloc_##layout##_in, cmd->in, field));	\
-}
-
-VHCA_RESOURCE(pd, VHCA_PD, pd, pd)
-VHCA_RESOURCE(td, VHCA_TD, transport_domain, transport_domain)
-VHCA_RESOURCE(xrcd, VHCA_XRCD, xrcd, xrcd)
-VHCA_RESOURCE(uar, VHCA_UAR, uar, uar)
-VHCA_RESOURCE(q_counter, VHCA_Q_COUNTER, q_counter, counter_set_id)
 
 /* All counters are 0. */
 u8 vhca_query_q_counter(struct vhca *vhca, struct vhca_cmd *cmd)

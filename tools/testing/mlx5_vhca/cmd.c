@@ -39,6 +39,7 @@ static const struct {
 	.in_size = MLX5_ST_SZ_BYTES(_layout##_in),		\
 	.out_size = MLX5_ST_SZ_BYTES(_layout##_out),		\
 }
+
 	CMD(ENABLE_HCA, enable_hca, vhca_enable_hca),
 	CMD(DISABLE_HCA, disable_hca, vhca_disable_hca),
 	CMD(INIT_HCA, init_hca, vhca_init_hca),
@@ -55,17 +56,18 @@ static const struct {
 	CMD(QUERY_PAGES, query_pages, vhca_query_pages),
 	CMD(MANAGE_PAGES, manage_pages, vhca_manage_pages),
 
-	CMD(ALLOC_UAR, alloc_uar, vhca_alloc_uar),
-	CMD(DEALLOC_UAR, dealloc_uar, vhca_dealloc_uar),
-	CMD(ALLOC_PD, alloc_pd, vhca_alloc_pd),
-	CMD(DEALLOC_PD, dealloc_pd, vhca_dealloc_pd),
-	CMD(ALLOC_XRCD, alloc_xrcd, vhca_alloc_xrcd),
-	CMD(DEALLOC_XRCD, dealloc_xrcd, vhca_dealloc_xrcd),
-	CMD(ALLOC_TRANSPORT_DOMAIN, alloc_transport_domain, vhca_alloc_td),
+	CMD(ALLOC_UAR, alloc_uar, vhca_alloc_resource),
+	CMD(DEALLOC_UAR, dealloc_uar, vhca_dealloc_resource),
+	CMD(ALLOC_PD, alloc_pd, vhca_alloc_resource),
+	CMD(DEALLOC_PD, dealloc_pd, vhca_dealloc_resource),
+	CMD(ALLOC_XRCD, alloc_xrcd, vhca_alloc_resource),
+	CMD(DEALLOC_XRCD, dealloc_xrcd, vhca_dealloc_resource),
+	CMD(ALLOC_TRANSPORT_DOMAIN, alloc_transport_domain,
+	    vhca_alloc_resource),
 	CMD(DEALLOC_TRANSPORT_DOMAIN, dealloc_transport_domain,
-	    vhca_dealloc_td),
-	CMD(ALLOC_Q_COUNTER, alloc_q_counter, vhca_alloc_q_counter),
-	CMD(DEALLOC_Q_COUNTER, dealloc_q_counter, vhca_dealloc_q_counter),
+	    vhca_dealloc_resource),
+	CMD(ALLOC_Q_COUNTER, alloc_q_counter, vhca_alloc_resource),
+	CMD(DEALLOC_Q_COUNTER, dealloc_q_counter, vhca_dealloc_resource),
 	CMD(QUERY_Q_COUNTER, query_q_counter, vhca_query_q_counter),
 
 	CMD(CREATE_MKEY, create_mkey, vhca_create_mkey),
@@ -122,6 +124,12 @@ static u8 vhca_xor8(const void *data, size_t size)
 	while (size--)
 		sum ^= *p++;
 	return sum;
+}
+
+static bool vhca_slot_owned(const struct mlx5_cmd_layout *slot)
+{
+	/* The rest was written before, at the latest when the driver rings. */
+	return smp_load_acquire(&slot->status_own) & VHCA_OWNER_HW;
 }
 
 static bool vhca_slot_signed(const struct mlx5_cmd_layout *slot)
@@ -228,7 +236,7 @@ static u8 vhca_run_slot(struct vhca *vhca, struct mlx5_cmd_layout *slot,
 	void *in = NULL, *out = NULL;
 	u8 delivery;
 
-	if (!(slot->status_own & VHCA_OWNER_HW) || !vhca_slot_signed(slot))
+	if (!vhca_slot_owned(slot) || !vhca_slot_signed(slot))
 		return VHCA_BAD_SIGNATURE;
 	if (cmd.in_size < MLX5_ST_SZ_BYTES(enable_hca_in) ||
 	    cmd.in_size > VHCA_MAX_MAILBOXES)
@@ -299,9 +307,9 @@ static unsigned long vhca_find_full(struct vhca *vhca)
 
 	for (i = 0; i < VHCA_NUM_SLOTS; i++) {
 		slot = &vhca->slots[i];
-		if (!(known & BIT(i)) &&
-		    smp_load_acquire(&slot->status_own) & VHCA_OWNER_HW &&
-		    vhca_slot_signed(slot))
+		if (known & BIT(i) || !vhca_slot_owned(slot))
+			continue;
+		if (vhca_slot_signed(slot))
 			full |= BIT(i);
 	}
 	return full;

@@ -44,6 +44,7 @@ void vhca_cq_push(struct vhca *vhca, u32 cqn, struct mlx5_cqe64 *cqe,
 	struct vhca_cq *cq = xa_load(&vhca->cqs, cqn);
 	struct mlx5_cqe64 *entry;
 	u32 size;
+	u8 owner;
 
 	if (!cq || cq->error)
 		return;
@@ -58,9 +59,9 @@ void vhca_cq_push(struct vhca *vhca, u32 cqn, struct mlx5_cqe64 *cqe,
 	if (!entry)
 		return;
 	memcpy(entry, cqe, offsetof(struct mlx5_cqe64, op_own));
+	owner = cq->producer & size ? MLX5_CQE_OWNER_MASK : 0;
 	/* The driver's as soon as the owner bit changes. */
-	smp_store_release(&entry->op_own,
-			  cqe->op_own | !!(cq->producer & size));
+	smp_store_release(&entry->op_own, cqe->op_own | owner);
 	cq->producer++;
 	if (solicited)
 		cq->solicited = cq->producer;

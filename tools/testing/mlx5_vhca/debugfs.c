@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The tests' side of the device: see README for the files. */
+/* The tests' side of the device: see README.rst for the files. */
 
 #include <linux/debugfs.h>
 #include <linux/io.h>

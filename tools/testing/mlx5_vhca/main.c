@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * A virtual ConnectX: a PCI function made of memory and a thread, which the
- * real mlx5 drivers bring up and use. See README.
+ * real mlx5 drivers bring up and use. See README.rst.
  */
 
 #include <linux/delay.h>
@@ -118,8 +118,10 @@ static struct vhca *vhca_alloc(void)
 	xa_init_flags(&vhca->qps, XA_FLAGS_ALLOC1);
 	xa_init_flags(&vhca->mkeys, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&vhca->qp_list);
-	vhca->window = (struct resource)DEFINE_RES_MEM_NAMED(bar, VHCA_BAR_SIZE,
-							     "mlx5_vhca");
+	vhca->window.name = "mlx5_vhca";
+	vhca->window.start = bar;
+	vhca->window.end = bar + VHCA_BAR_SIZE - 1;
+	vhca->window.flags = IORESOURCE_MEM;
 	vhca->command_time_us = command_time_us;
 	vhca->max_mkeys = max_mkeys;
 	return vhca;

@@ -143,46 +143,45 @@ static void vhca_qp_rights(struct vhca_qp *qp, const void *from, u32 opt)
 		MLX5_SET(qpc, qp->context, rae, MLX5_GET(qpc, from, rae));
 }
 
-#define VHCA_COPY(field) \
-	MLX5_SET(qpc, qp->context, field, MLX5_GET(qpc, from, field))
-
-static void vhca_qp_to_init(struct vhca_qp *qp, const void *from)
+static void vhca_qp_to_init(void *to, const void *from)
 {
-	VHCA_COPY(pd);
-	VHCA_COPY(cqn_snd);
-	VHCA_COPY(cqn_rcv);
-	VHCA_COPY(q_key);
-	VHCA_COPY(primary_address_path.pkey_index);
-	VHCA_COPY(primary_address_path.vhca_port_num);
+	MLX5_SET(qpc, to, pd, MLX5_GET(qpc, from, pd));
+	MLX5_SET(qpc, to, cqn_snd, MLX5_GET(qpc, from, cqn_snd));
+	MLX5_SET(qpc, to, cqn_rcv, MLX5_GET(qpc, from, cqn_rcv));
+	MLX5_SET(qpc, to, q_key, MLX5_GET(qpc, from, q_key));
+	MLX5_SET(qpc, to, primary_address_path.pkey_index,
+		 MLX5_GET(qpc, from, primary_address_path.pkey_index));
+	MLX5_SET(qpc, to, primary_address_path.vhca_port_num,
+		 MLX5_GET(qpc, from, primary_address_path.vhca_port_num));
 }
 
-static void vhca_qp_to_rtr(struct vhca_qp *qp, const void *from)
+static void vhca_qp_to_rtr(void *to, const void *from)
 {
-	memcpy(MLX5_ADDR_OF(qpc, qp->context, primary_address_path),
+	memcpy(MLX5_ADDR_OF(qpc, to, primary_address_path),
 	       MLX5_ADDR_OF(qpc, from, primary_address_path),
 	       MLX5_ST_SZ_BYTES(ads));
-	VHCA_COPY(mtu);
-	VHCA_COPY(log_msg_max);
-	VHCA_COPY(remote_qpn);
-	VHCA_COPY(next_rcv_psn);
-	VHCA_COPY(log_rra_max);
-	VHCA_COPY(min_rnr_nak);
+	MLX5_SET(qpc, to, mtu, MLX5_GET(qpc, from, mtu));
+	MLX5_SET(qpc, to, log_msg_max, MLX5_GET(qpc, from, log_msg_max));
+	MLX5_SET(qpc, to, remote_qpn, MLX5_GET(qpc, from, remote_qpn));
+	MLX5_SET(qpc, to, next_rcv_psn, MLX5_GET(qpc, from, next_rcv_psn));
+	MLX5_SET(qpc, to, log_rra_max, MLX5_GET(qpc, from, log_rra_max));
+	MLX5_SET(qpc, to, min_rnr_nak, MLX5_GET(qpc, from, min_rnr_nak));
 }
 
-static void vhca_qp_to_rts(struct vhca_qp *qp, const void *from)
+static void vhca_qp_to_rts(void *to, const void *from)
 {
-	VHCA_COPY(next_send_psn);
-	VHCA_COPY(log_sra_max);
-	VHCA_COPY(retry_count);
-	VHCA_COPY(rnr_retry);
-	VHCA_COPY(primary_address_path.ack_timeout);
+	MLX5_SET(qpc, to, next_send_psn, MLX5_GET(qpc, from, next_send_psn));
+	MLX5_SET(qpc, to, log_sra_max, MLX5_GET(qpc, from, log_sra_max));
+	MLX5_SET(qpc, to, retry_count, MLX5_GET(qpc, from, retry_count));
+	MLX5_SET(qpc, to, rnr_retry, MLX5_GET(qpc, from, rnr_retry));
+	MLX5_SET(qpc, to, primary_address_path.ack_timeout,
+		 MLX5_GET(qpc, from, primary_address_path.ack_timeout));
 }
-#undef VHCA_COPY
 
 /* All transitions but those to reset and error have this layout. */
 static u8 vhca_qp_modify(struct vhca *vhca, struct vhca_cmd *cmd, u8 from,
 			 u8 to, u32 opt,
-			 void (*copy)(struct vhca_qp *qp, const void *from))
+			 void (*copy)(void *to, const void *from))
 {
 	struct vhca_qp *qp = xa_load(&vhca->qps,
 				     MLX5_GET(rst2init_qp_in, cmd->in, qpn));
@@ -195,7 +194,7 @@ static u8 vhca_qp_modify(struct vhca *vhca, struct vhca_cmd *cmd, u8 from,
 	opt |= MLX5_GET(rst2init_qp_in, cmd->in, opt_param_mask);
 	vhca_qp_rights(qp, qpc, opt);
 	if (copy)
-		copy(qp, qpc);
+		copy(qp->context, qpc);
 	qp->state = to;
 	return MLX5_CMD_STAT_OK;
 }

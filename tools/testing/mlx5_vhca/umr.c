@@ -14,40 +14,68 @@ struct vhca_umr_wqe {
 	u8 data[];
 };
 
-/* Which bit of the mask stands for which fields of the context. */
-#define VHCA_MKC_FIELDS(FIELD)						\
-	FIELD(MLX5_MKEY_MASK_PAGE_SIZE, log_page_size)			\
-	FIELD(MLX5_MKEY_MASK_PD, pd)					\
-	FIELD(MLX5_MKEY_MASK_EN_RINVAL, en_rinval)			\
-	FIELD(MLX5_MKEY_MASK_KEY, mkey_7_0)				\
-	FIELD(MLX5_MKEY_MASK_QPN, qpn)					\
-	FIELD(MLX5_MKEY_MASK_LR, lr)					\
-	FIELD(MLX5_MKEY_MASK_LW, lw)					\
-	FIELD(MLX5_MKEY_MASK_RR, rr)					\
-	FIELD(MLX5_MKEY_MASK_RW, rw)					\
-	FIELD(MLX5_MKEY_MASK_A, a)					\
-	FIELD(MLX5_MKEY_MASK_SMALL_FENCE, small_fence_on_rdma_read_response) \
-	FIELD(MLX5_MKEY_MASK_RELAXED_ORDERING_WRITE, relaxed_ordering_write) \
-	FIELD(MLX5_MKEY_MASK_RELAXED_ORDERING_READ, relaxed_ordering_read) \
-	FIELD(MLX5_MKEY_MASK_FREE, free)				\
-	FIELD(MLX5_MKEY_MASK_LEN, length64)
+/* Which bit of the mask stands for which field of the context. */
+static const struct {
+	u64 bit;
+	u32 dword;
+	u32 field;
+} vhca_umr_fields[] = {
+	{ MLX5_MKEY_MASK_PAGE_SIZE,
+	  __mlx5_dw_off(mkc, log_page_size), __mlx5_dw_mask(mkc, log_page_size) },
+	{ MLX5_MKEY_MASK_PD,
+	  __mlx5_dw_off(mkc, pd), __mlx5_dw_mask(mkc, pd) },
+	{ MLX5_MKEY_MASK_EN_RINVAL,
+	  __mlx5_dw_off(mkc, en_rinval), __mlx5_dw_mask(mkc, en_rinval) },
+	{ MLX5_MKEY_MASK_KEY,
+	  __mlx5_dw_off(mkc, mkey_7_0), __mlx5_dw_mask(mkc, mkey_7_0) },
+	{ MLX5_MKEY_MASK_QPN,
+	  __mlx5_dw_off(mkc, qpn), __mlx5_dw_mask(mkc, qpn) },
+	{ MLX5_MKEY_MASK_LR,
+	  __mlx5_dw_off(mkc, lr), __mlx5_dw_mask(mkc, lr) },
+	{ MLX5_MKEY_MASK_LW,
+	  __mlx5_dw_off(mkc, lw), __mlx5_dw_mask(mkc, lw) },
+	{ MLX5_MKEY_MASK_RR,
+	  __mlx5_dw_off(mkc, rr), __mlx5_dw_mask(mkc, rr) },
+	{ MLX5_MKEY_MASK_RW,
+	  __mlx5_dw_off(mkc, rw), __mlx5_dw_mask(mkc, rw) },
+	{ MLX5_MKEY_MASK_A,
+	  __mlx5_dw_off(mkc, a), __mlx5_dw_mask(mkc, a) },
+	{ MLX5_MKEY_MASK_RELAXED_ORDERING_WRITE,
+	  __mlx5_dw_off(mkc, relaxed_ordering_write), __mlx5_dw_mask(mkc, relaxed_ordering_write) },
+	{ MLX5_MKEY_MASK_RELAXED_ORDERING_READ,
+	  __mlx5_dw_off(mkc, relaxed_ordering_read), __mlx5_dw_mask(mkc, relaxed_ordering_read) },
+	{ MLX5_MKEY_MASK_FREE,
+	  __mlx5_dw_off(mkc, free), __mlx5_dw_mask(mkc, free) },
+	{ MLX5_MKEY_MASK_LEN,
+	  __mlx5_dw_off(mkc, length64), __mlx5_dw_mask(mkc, length64) },
+};
 
-#define VHCA_MASK_BIT(bit, field)	| (bit)
-#define VHCA_MKC_MASK	(MLX5_MKEY_MASK_START_ADDR \
-			 VHCA_MKC_FIELDS(VHCA_MASK_BIT))
+/* The fields that have 64 bits. */
+#define VHCA_UMR_WIDE	(MLX5_MKEY_MASK_LEN | MLX5_MKEY_MASK_START_ADDR)
 
-static void vhca_umr_context(void *to, const void *from, u64 mask)
+/* Copies what the mask says; returns the bits that it does not know. */
+static u64 vhca_umr_context(void *to, const void *from, u64 mask)
 {
-#define COPY(bit, field)						\
-	if (mask & (bit))						\
-		MLX5_SET(mkc, to, field, MLX5_GET(mkc, from, field));
-	VHCA_MKC_FIELDS(COPY)
-#undef COPY
+	u64 unknown = mask & ~VHCA_UMR_WIDE;
+	const __be32 *src = from;
+	__be32 *dst = to;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vhca_umr_fields); i++) {
+		__be32 field = cpu_to_be32(vhca_umr_fields[i].field);
+		u32 dword = vhca_umr_fields[i].dword;
+
+		unknown &= ~vhca_umr_fields[i].bit;
+		if (mask & vhca_umr_fields[i].bit)
+			dst[dword] = (dst[dword] & ~field) |
+				     (src[dword] & field);
+	}
 	if (mask & MLX5_MKEY_MASK_LEN)
 		MLX5_SET64(mkc, to, len, MLX5_GET64(mkc, from, len));
 	if (mask & MLX5_MKEY_MASK_START_ADDR)
 		MLX5_SET64(mkc, to, start_addr,
 			   MLX5_GET64(mkc, from, start_addr));
+	return unknown;
 }
 
 /* The list of translations: in the WQE itself or where its data segment says. */
@@ -123,7 +151,8 @@ static bool vhca_umr_allowed(struct vhca_qp *qp, const struct vhca_mkey *mkey,
 u8 vhca_umr(struct vhca *vhca, struct vhca_qp *qp, const void *data, u32 size)
 {
 	const struct vhca_umr_wqe *wqe = data;
-	u64 mask = be64_to_cpu(wqe->umr.mkey_mask);
+	u64 mask = be64_to_cpu(wqe->umr.mkey_mask), unknown;
+	u8 context[sizeof(wqe->mkc)];
 	struct vhca_mkey *mkey;
 	u8 syndrome = 0;
 
@@ -136,9 +165,11 @@ u8 vhca_umr(struct vhca *vhca, struct vhca_qp *qp, const void *data, u32 size)
 	mkey = vhca_mkey_get(vhca, be32_to_cpu(wqe->ctrl.umr_mkey));
 	if (!mkey || !vhca_umr_allowed(qp, mkey, wqe, mask))
 		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
-	if (mask & ~VHCA_MKC_MASK) {
+	memcpy(context, mkey->context, sizeof(context));
+	unknown = vhca_umr_context(context, wqe->mkc, mask);
+	if (unknown) {
 		pr_warn_ratelimited("mlx5_vhca: UMR with unknown mask 0x%llx\n",
-				    mask & ~VHCA_MKC_MASK);
+				    unknown);
 		return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
 	}
 	if (wqe->umr.xlt_octowords)
@@ -146,7 +177,7 @@ u8 vhca_umr(struct vhca *vhca, struct vhca_qp *qp, const void *data, u32 size)
 					size - sizeof(*wqe));
 	if (syndrome)
 		return syndrome;
-	vhca_umr_context(mkey->context, wqe->mkc, mask);
+	memcpy(mkey->context, context, sizeof(context));
 	vhca->num_umrs++;
 	return 0;
 }

@@ -292,9 +292,7 @@ vhca_cmd_fn vhca_enable_hca, vhca_disable_hca, vhca_init_hca, vhca_teardown_hca;
 vhca_cmd_fn vhca_query_issi, vhca_set_issi, vhca_query_adapter;
 vhca_cmd_fn vhca_query_hca_cap, vhca_set_hca_cap, vhca_accept;
 vhca_cmd_fn vhca_query_special_contexts, vhca_query_q_counter;
-vhca_cmd_fn vhca_alloc_pd, vhca_dealloc_pd, vhca_alloc_td, vhca_dealloc_td;
-vhca_cmd_fn vhca_alloc_xrcd, vhca_dealloc_xrcd, vhca_alloc_uar, vhca_dealloc_uar;
-vhca_cmd_fn vhca_alloc_q_counter, vhca_dealloc_q_counter;
+vhca_cmd_fn vhca_alloc_resource, vhca_dealloc_resource;
 
 /* port.c */
 vhca_cmd_fn vhca_query_vport_context, vhca_query_vport_gid;

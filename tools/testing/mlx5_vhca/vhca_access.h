@@ -22,10 +22,10 @@ struct vhca_access_request {
 	__u32 flags;
 };
 
-#define VHCA_ACCESS_WRITE	(1 << 0)
-#define VHCA_ACCESS_REMOTE	(1 << 1)
+#define VHCA_ACCESS_WRITE	0x1
+#define VHCA_ACCESS_REMOTE	0x2
 #define VHCA_ACCESS_FLAGS	(VHCA_ACCESS_WRITE | VHCA_ACCESS_REMOTE)
 #define VHCA_ACCESS_ANY_PD	((__u32)-1)
-#define VHCA_ACCESS_MAX		(1 << 24)
+#define VHCA_ACCESS_MAX		0x1000000
 
 #endif /* VHCA_ACCESS_H */

@@ -482,6 +482,12 @@ static u32 vhca_fetch(struct vhca *vhca, struct vhca_qp *qp)
 	return size;
 }
 
+/* In error what was posted is flushed. */
+static bool vhca_can_send(const struct vhca_qp *qp)
+{
+	return qp->state == MLX5_QP_STATE_RTS || qp->state == MLX5_QP_STATE_ERR;
+}
+
 /* False if there is nothing that can be done now. */
 static bool vhca_send_one(struct vhca *vhca, struct vhca_qp *qp)
 {
@@ -491,7 +497,7 @@ static bool vhca_send_one(struct vhca *vhca, struct vhca_qp *qp)
 	u16 index = qp->sq_consumer;
 	u32 size;
 
-	if (posted == index)
+	if (!qp->has_sq || !vhca_can_send(qp) || posted == index)
 		return false;
 	/* The WQE was written before the doorbell record. */
 	smp_rmb();
@@ -515,12 +521,13 @@ static bool vhca_send_one(struct vhca *vhca, struct vhca_qp *qp)
 	return true;
 }
 
-static bool vhca_flush_receive(struct vhca *vhca, struct vhca_qp *qp)
+static bool vhca_flush_one(struct vhca *vhca, struct vhca_qp *qp)
 {
 	u32 size;
 	u16 index;
 
-	if (!vhca_ring_pop(qp, vhca->recv_wqe, &size, &index))
+	if (qp->state != MLX5_QP_STATE_ERR ||
+	    !vhca_ring_pop(qp, vhca->recv_wqe, &size, &index))
 		return false;
 	vhca_complete_error(vhca, qp, false, index, 0,
 			    MLX5_CQE_SYNDROME_WR_FLUSH_ERR);
@@ -535,15 +542,10 @@ bool vhca_qp_poll(struct vhca *vhca)
 	int i;
 
 	list_for_each_entry(qp, &vhca->qp_list, list) {
-		if (qp->has_sq && (qp->state == MLX5_QP_STATE_RTS ||
-				   qp->state == MLX5_QP_STATE_ERR))
-			for (i = 0; i < VHCA_BURST &&
-				    vhca_send_one(vhca, qp); i++)
-				busy = true;
-		if (qp->state == MLX5_QP_STATE_ERR)
-			for (i = 0; i < VHCA_BURST &&
-				    vhca_flush_receive(vhca, qp); i++)
-				busy = true;
+		for (i = 0; i < VHCA_BURST && vhca_send_one(vhca, qp); i++)
+			busy = true;
+		for (i = 0; i < VHCA_BURST && vhca_flush_one(vhca, qp); i++)
+			busy = true;
 	}
 	return busy;
 }

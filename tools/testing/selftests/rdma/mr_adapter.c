@@ -65,7 +65,7 @@ static __u32 pdn(struct ibv_pd *of)
 	return mlx5dv_init_obj(&obj, MLX5DV_OBJ_PD) ? 0 : out.pdn;
 }
 
-/* The adapter accesses memory: 0 or the errno that says why it can't. */
+/* The adapter accesses memory: 0 or the negative errno that says why it can't. */
 static int request(struct vhca_access_request r, void *data)
 {
 	static char buf[sizeof(r) + VHCA_ACCESS_MAX];
@@ -77,10 +77,10 @@ static int request(struct vhca_access_request r, void *data)
 		size += r.length;
 	}
 	if (write(adapter, buf, size) < 0)
-		return errno;
+		return -errno;
 	if (!(r.flags & VHCA_ACCESS_WRITE) &&
 	    read(adapter, data, r.length) != r.length)
-		return EIO;
+		return -EIO;
 	return 0;
 }
 
@@ -138,7 +138,7 @@ static bool same_memory(__u32 key, char *addr, size_t n)
 /* A stale key must fail, and not by luck. */
 static bool refused_as_stale(int err)
 {
-	return err == ENOKEY || err == EKEYREVOKED || err == EKEYREJECTED;
+	return err == -ENOKEY || err == -EKEYREVOKED || err == -EKEYREJECTED;
 }
 
 TEST_F(mr, translates_to_the_memory_of_every_size_class)
@@ -164,10 +164,10 @@ TEST_F(mr, begins_and_ends_at_the_byte)
 
 	ASSERT_NE(NULL, mr);
 	EXPECT_TRUE(same_memory(mr->rkey, mem + offset, n));
-	EXPECT_EQ(ERANGE, adapter_reads(mr->rkey, mem + offset - 1, &byte, 1));
-	EXPECT_EQ(ERANGE, adapter_reads(mr->rkey, mem + offset + n, &byte, 1));
-	EXPECT_EQ(ERANGE, adapter_writes(mr->rkey, mem + offset - 1, &byte, 1));
-	EXPECT_EQ(ERANGE, adapter_writes(mr->rkey, mem + offset + n, &byte, 1));
+	EXPECT_EQ(-ERANGE, adapter_reads(mr->rkey, mem + offset - 1, &byte, 1));
+	EXPECT_EQ(-ERANGE, adapter_reads(mr->rkey, mem + offset + n, &byte, 1));
+	EXPECT_EQ(-ERANGE, adapter_writes(mr->rkey, mem + offset - 1, &byte, 1));
+	EXPECT_EQ(-ERANGE, adapter_writes(mr->rkey, mem + offset + n, &byte, 1));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
@@ -190,7 +190,7 @@ static void expect_rights(struct __test_metadata *_metadata, struct ibv_mr *mr,
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		bool may = (access & cases[i].access) == cases[i].access;
 
-		EXPECT_EQ(may ? 0 : EACCES,
+		EXPECT_EQ(may ? 0 : -EACCES,
 			  request((struct vhca_access_request) {
 				.key = mr->rkey,
 				.pd = pdn(pd),
@@ -247,7 +247,7 @@ TEST_F(mr, belongs_to_its_protection_domain)
 	ASSERT_NE(NULL, other);
 	ASSERT_NE(NULL, mr);
 	r.key = mr->lkey;
-	EXPECT_EQ(EPERM, request(r, &byte));
+	EXPECT_EQ(-EPERM, request(r, &byte));
 	r.pd = pdn(pd);
 	EXPECT_EQ(0, request(r, &byte));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -297,7 +297,7 @@ TEST_F(mr, answers_at_its_iova)
 	EXPECT_EQ(0, adapter_reads(mr->rkey, (void *)(iova + 3 * PAGE), data,
 				   sizeof(data)));
 	EXPECT_EQ(0, memcmp(mem + 3 * PAGE, data, sizeof(data)));
-	EXPECT_EQ(ERANGE, adapter_reads(mr->rkey, mem, data, sizeof(data)));
+	EXPECT_EQ(-ERANGE, adapter_reads(mr->rkey, mem, data, sizeof(data)));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
@@ -314,11 +314,11 @@ TEST_F(mr, follows_a_rereg_of_rights_domain_and_memory)
 				  IBV_ACCESS_LOCAL_WRITE |
 				  IBV_ACCESS_REMOTE_READ));
 	EXPECT_EQ(0, adapter_reads(mr->rkey, mem, &byte, 1));
-	EXPECT_EQ(EACCES, adapter_writes(mr->rkey, mem, &byte, 1));
+	EXPECT_EQ(-EACCES, adapter_writes(mr->rkey, mem, &byte, 1));
 
 	ASSERT_EQ(0, ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_PD, other, NULL, 0,
 				  0));
-	EXPECT_EQ(EPERM, adapter_reads(mr->rkey, mem, &byte, 1));
+	EXPECT_EQ(-EPERM, adapter_reads(mr->rkey, mem, &byte, 1));
 	pd = other;
 	EXPECT_EQ(0, adapter_reads(mr->rkey, mem, &byte, 1));
 

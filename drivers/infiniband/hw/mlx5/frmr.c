@@ -9,6 +9,7 @@
  * The handle is the mkey itself: its low byte is the variant under which it was
  * known last.
  */
+#include <linux/pci.h>
 #include <rdma/frmr_pools.h>
 
 #include "frmr.h"
@@ -103,6 +104,10 @@ static int mlx5_frmr_ulp_key(struct mlx5_ib_dev *dev, struct ib_frmr_key *key,
 			     unsigned int access_mode, size_t num_blocks)
 {
 	bool gaps = access_mode == MLX5_MKC_ACCESS_MODE_KLMS;
+
+	/* The driver's UMRs could not give the mkey to a PD. */
+	if (gaps && MLX5_CAP_GEN(dev->mdev, umr_indirect_mkey_disabled))
+		return -EOPNOTSUPP;
 
 	*key = (struct ib_frmr_key) {
 		.kernel_vendor_key = gaps ? MLX5_FRMR_SG_GAPS :
@@ -242,7 +247,7 @@ static bool mlx5_frmr_has_pools(struct mlx5_ib_dev *dev)
 
 /*
  * Gets an mkey for the key that is in @mr. It comes under its next variant, so
- * that a stale key of one of the last 255 owners fails.
+ * that a stale key of its last owner fails.
  */
 static int mlx5_frmr_pop(struct mlx5_ib_dev *dev, struct mlx5_ib_mr *mr)
 {
@@ -351,15 +356,18 @@ int mlx5_frmr_attach_ulp(struct mlx5_ib_mr *mr, struct ib_pd *pd)
  */
 int mlx5_frmr_revoke(struct mlx5_ib_mr *mr)
 {
+	struct mlx5_core_dev *mdev = mr_to_mdev(mr)->mdev;
 	int err;
 
 	if (!mr->ibmr.frmr.pool)
 		return -EOPNOTSUPP;
+	if (pci_channel_offline(mdev->pdev))
+		return -EIO;
 	err = mlx5r_umr_revoke_mr(mr);
 	if (err)
 		return err;
 	/* A dead device accesses nothing, but has not changed the mkey. */
-	if (mr_to_mdev(mr)->mdev->state == MLX5_DEVICE_STATE_INTERNAL_ERROR)
+	if (mdev->state == MLX5_DEVICE_STATE_INTERNAL_ERROR)
 		return -EIO;
 	return 0;
 }

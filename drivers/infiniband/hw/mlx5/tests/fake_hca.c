@@ -215,6 +215,13 @@ static void umr_apply(struct fake_mkey *mkey, const struct mlx5_mkey_seg *seg,
 		mkey->mkc[i] = (mkey->mkc[i] & ~bits[i]) | (new[i] & bits[i]);
 }
 
+/* Under another variant than it has, the mkey is found only to get that one. */
+static bool umr_finds_variant(const struct fake_mkey *mkey, u32 key, u64 mask)
+{
+	return mask & MLX5_MKEY_MASK_KEY ||
+	       MLX5_GET(mkc, mkey->mkc, mkey_7_0) == mlx5_mkey_variant(key);
+}
+
 static int fake_umr_post_send_wait(struct mlx5_ib_dev *dev, u32 key,
 				   struct mlx5r_umr_wqe *wqe, bool with_data)
 {
@@ -228,6 +235,7 @@ static int fake_umr_post_send_wait(struct mlx5_ib_dev *dev, u32 key,
 		return -EFAULT;
 	if (!mkey || !MLX5_GET(mkc, mkey->mkc, umr_en) ||
 	    !umr_may_change(hca, mask) ||
+	    !umr_finds_variant(mkey, key, mask) ||
 	    !umr_finds_state(mkey, wqe->ctrl_seg.flags) ||
 	    (with_data && !umr_fits(mkey, &wqe->ctrl_seg))) {
 		KUNIT_FAIL(hca->test,
@@ -298,13 +306,14 @@ static void init_caps(struct fake_hca *hca)
 	FAKE_HCA_SET_CAP(hca, pg, 1);
 }
 
-/* A device that maps DMA, and that nobody looks for. */
+/* A device that maps DMA, is plugged in, and that nobody looks for. */
 static void init_pdev(struct fake_hca *hca)
 {
 	struct device *dev = &hca->pdev->dev;
 
 	dev->dma_mask = &dev->coherent_dma_mask;
 	dev->coherent_dma_mask = DMA_BIT_MASK(64);
+	hca->pdev->error_state = pci_channel_io_normal;
 }
 
 static void init_pd(struct mlx5_ib_pd *pd, struct mlx5_ib_dev *dev, u32 pdn)

@@ -40,7 +40,7 @@ struct fake_mkey {
  * @test: the test that hears of what an adapter would not put up with
  * @dev: the driver's device
  * @mdev: what mlx5_core would provide
- * @pdev: nothing but an address mask
+ * @pdev: nothing but an address mask and a state
  * @umr_pd: PD of the UMR QP
  * @pd: PD of users and ULPs
  * @other_pd: another one

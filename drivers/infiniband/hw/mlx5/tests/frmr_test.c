@@ -180,6 +180,11 @@ static struct ib_mr *try_mem_reg_mr(struct fake_hca *hca)
 	return mlx5_ib_alloc_mr(&hca->pd.ibpd, IB_MR_TYPE_MEM_REG, 16);
 }
 
+static struct ib_mr *try_sg_gaps_mr(struct fake_hca *hca)
+{
+	return mlx5_ib_alloc_mr(&hca->pd.ibpd, IB_MR_TYPE_SG_GAPS, 16);
+}
+
 static struct ib_mr *try_user_mr(struct fake_hca *hca)
 {
 	return try_reg_user(hca, 1, IB_ACCESS_LOCAL_WRITE);
@@ -1359,12 +1364,19 @@ static void lose_umr_qp(struct fake_hca *hca)
 	hca->resource_err = -ENOMEM;
 }
 
+static void forbid_indirect_umrs(struct fake_hca *hca)
+{
+	FAKE_HCA_SET_CAP(hca, umr_indirect_mkey_disabled, 1);
+}
+
 static const struct unpooled_case unpooled_cases[] = {
 	{ "DMA", NULL, try_dma_mr, IB_MR_TYPE_DMA },
 	{ "device memory", NULL, try_memic_mr, IB_MR_TYPE_DM },
 	{ "integrity", NULL, try_integrity_mr, IB_MR_TYPE_INTEGRITY },
 	{ "MEM_REG without UMR QP", lose_umr_qp, try_mem_reg_mr,
 	  IB_MR_TYPE_MEM_REG },
+	{ "SG_GAPS without UMRs of KLMs", forbid_indirect_umrs, try_sg_gaps_mr,
+	  IB_MR_TYPE_SG_GAPS },
 	{ "user, populated", forbid_entity_size, try_user_mr,
 	  IB_MR_TYPE_USER },
 };
@@ -1604,6 +1616,19 @@ static void mkey_of_a_dead_device_is_not_pooled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, only_pool(hca).in_use, 0);
 }
 
+static void mkey_of_a_device_that_is_gone_needs_no_umr(struct kunit *test)
+{
+	struct fake_hca *hca = test->priv;
+	struct ib_mr *mr = try_mem_reg_mr(hca);
+	u32 umrs = hca->umrs;
+
+	hca->pdev->error_state = pci_channel_io_perm_failure;
+	release(hca, mr);
+	KUNIT_EXPECT_EQ(test, hca->umrs, umrs);
+	KUNIT_EXPECT_EQ(test, hca->live, 0);
+	KUNIT_EXPECT_EQ(test, only_pool(hca).idle, 0);
+}
+
 static void pools_of_a_dead_device_can_be_cleaned_up(struct kunit *test)
 {
 	struct fake_hca *hca = test->priv;
@@ -1691,6 +1716,7 @@ static struct kunit_case return_cases[] = {
 	KUNIT_CASE_PARAM(unpooled_mkey_is_destroyed, unpooled_gen_params),
 	KUNIT_CASE_PARAM(mkey_of_a_dead_device_is_not_pooled,
 			 pooled_gen_params),
+	KUNIT_CASE(mkey_of_a_device_that_is_gone_needs_no_umr),
 	KUNIT_CASE(pools_of_a_dead_device_can_be_cleaned_up),
 	KUNIT_CASE(mkey_that_can_not_be_enabled_goes_back),
 	KUNIT_CASE(mkey_that_no_umr_reaches_is_destroyed),

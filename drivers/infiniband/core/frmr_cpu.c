@@ -112,14 +112,13 @@ u32 frmr_cpus_refill(struct frmr_cpu __percpu *cpus, const u32 *handles,
 	return count;
 }
 
-static u32 frmr_cpu_remove(struct frmr_cpu *cpu, u32 *handles, u32 count)
+static void frmr_cpu_remove(struct frmr_cpu *cpu, u32 *handles, u32 count)
 {
 	lockdep_assert_held(&cpu->lock);
 
 	WRITE_ONCE(cpu->idle, cpu->idle - count);
 	cpu->low = min(cpu->low, cpu->idle);
 	memcpy(handles, cpu->handles + cpu->idle, count * sizeof(*handles));
-	return count;
 }
 
 /**
@@ -135,8 +134,10 @@ u32 frmr_cpus_spill(struct frmr_cpu __percpu *cpus, u32 *handles)
 	u32 count = 0;
 
 	spin_lock(&cpu->lock);
-	if (cpu->idle == FRMR_CPU_HANDLES)
-		count = frmr_cpu_remove(cpu, handles, FRMR_CPU_BATCH);
+	if (cpu->idle == FRMR_CPU_HANDLES) {
+		count = FRMR_CPU_BATCH;
+		frmr_cpu_remove(cpu, handles, count);
+	}
 	spin_unlock(&cpu->lock);
 	return count;
 }
@@ -144,14 +145,16 @@ u32 frmr_cpus_spill(struct frmr_cpu __percpu *cpus, u32 *handles)
 /**
  * frmr_cpus_collect - take handles of any CPU out
  * @cpus: the arrays
- * @handles: out: at most FRMR_CPU_BATCH handles
+ * @handles: out: the handles
+ * @max: the most to take
  *
- * Takes half of what the first CPU has that has any.
+ * Takes no more than half of what the first CPU has that has any, so at most
+ * FRMR_CPU_BATCH.
  *
  * Return: how many handles were taken; not 0 if there is a handle that no CPU
  * takes meanwhile.
  */
-u32 frmr_cpus_collect(struct frmr_cpu __percpu *cpus, u32 *handles)
+u32 frmr_cpus_collect(struct frmr_cpu __percpu *cpus, u32 *handles, u32 max)
 {
 	struct frmr_cpu *cpu;
 	u32 count = 0;
@@ -162,8 +165,8 @@ u32 frmr_cpus_collect(struct frmr_cpu __percpu *cpus, u32 *handles)
 		if (!READ_ONCE(cpu->idle))
 			continue;
 		spin_lock(&cpu->lock);
-		count = frmr_cpu_remove(cpu, handles,
-					DIV_ROUND_UP(cpu->idle, 2));
+		count = min(max, DIV_ROUND_UP(cpu->idle, 2U));
+		frmr_cpu_remove(cpu, handles, count);
 		spin_unlock(&cpu->lock);
 		if (count)
 			break;

@@ -42,7 +42,7 @@ bool frmr_cpus_push(struct frmr_cpu __percpu *cpus, u32 handle);
 u32 frmr_cpus_refill(struct frmr_cpu __percpu *cpus, const u32 *handles,
 		     u32 count);
 u32 frmr_cpus_spill(struct frmr_cpu __percpu *cpus, u32 *handles);
-u32 frmr_cpus_collect(struct frmr_cpu __percpu *cpus, u32 *handles);
+u32 frmr_cpus_collect(struct frmr_cpu __percpu *cpus, u32 *handles, u32 max);
 
 u32 frmr_cpus_mark(struct frmr_cpu __percpu *cpus);
 void frmr_cpus_close(struct frmr_cpu __percpu *cpus);

@@ -242,16 +242,24 @@ static void frmr_store_put_all(struct frmr_store *store, const u32 *handles,
 		frmr_store_put(store, handles[i]);
 }
 
+/* Handles that CPUs have at hand; not 0 if there are any. */
+static u32 frmr_store_collect(struct frmr_store *store, u32 *handles, u32 max)
+{
+	lockdep_assert_held(&store->lock);
+
+	return store->cpus ? frmr_cpus_collect(store->cpus, handles, max) : 0;
+}
+
 /* Whether there is an idle handle in the stack, if need be from some CPU. */
 static bool frmr_store_has_idle(struct frmr_store *store)
 {
 	u32 handles[FRMR_CPU_BATCH];
+	u32 count;
 
-	lockdep_assert_held(&store->lock);
-
-	if (!store->idle && store->cpus)
-		frmr_store_put_all(store, handles,
-				   frmr_cpus_collect(store->cpus, handles));
+	if (!store->idle) {
+		count = frmr_store_collect(store, handles, FRMR_CPU_BATCH);
+		frmr_store_put_all(store, handles, count);
+	}
 	return store->idle;
 }
 
@@ -443,12 +451,16 @@ bool frmr_store_drop(struct frmr_store *store)
  */
 u32 frmr_store_take(struct frmr_store *store, u32 *handles, u32 count)
 {
-	u32 taken = 0;
+	u32 taken = 0, n;
 
 	spin_lock(&store->lock);
 	count = min(count, store->live - min(store->live, store->pinned));
-	while (taken < count && frmr_store_has_idle(store))
+	while (taken < count && store->idle)
 		handles[taken++] = frmr_store_get(store);
+	/* No more than are needed: what is moved would count as needed. */
+	while (taken < count &&
+	       (n = frmr_store_collect(store, handles + taken, count - taken)))
+		taken += n;
 	store->live -= taken;
 	store->reserved -= taken;
 	spin_unlock(&store->lock);
@@ -537,11 +549,10 @@ u32 frmr_store_close(struct frmr_store *store)
 	spin_lock(&store->lock);
 	store->closed = true;
 	store->pinned = 0;
-	if (store->cpus) {
+	if (store->cpus)
 		frmr_cpus_close(store->cpus);
-		while ((count = frmr_cpus_collect(store->cpus, handles)))
-			frmr_store_put_all(store, handles, count);
-	}
+	while ((count = frmr_store_collect(store, handles, FRMR_CPU_BATCH)))
+		frmr_store_put_all(store, handles, count);
 	count = store->live - store->idle;
 	spin_unlock(&store->lock);
 	return count;

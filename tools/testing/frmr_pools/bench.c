@@ -522,6 +522,12 @@ static double bench_pool_bytes(u32 unused, u32 pools)
 	return (used_bytes() - before) / (pools - 1);
 }
 
+static double bench_at_hand_bytes(u32 threads, u32 idle)
+{
+	bench_pairs(threads, idle);
+	return (double)shim_percpu_bytes() / nr_cpu_ids;
+}
+
 static double bench_handle_bytes(u32 unused, u32 handles)
 {
 	struct ib_frmr_key key = nth_key(0);
@@ -571,6 +577,8 @@ static const struct bench {
 	  "a handle that one thread pops and another one pushes" },
 	{ "pool_bytes", "bytes", bench_pool_bytes, 1, 10000,
 	  "memory of a pool with one handle" },
+	{ "at_hand_bytes", "bytes", bench_at_hand_bytes, 2, 64,
+	  "memory for each CPU, once two threads share the pool" },
 	{ "handle_bytes", "bytes", bench_handle_bytes, 1, 1000000,
 	  "memory of one more idle handle" },
 	{ "growth_lookup", "ns", bench_pools, 1, 0, "a pair in one of N pools" },

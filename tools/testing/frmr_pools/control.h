@@ -15,6 +15,12 @@ extern bool shim_quiet;
 /* Asked at each allocation, if set: whether it shall fail. */
 extern bool (*shim_should_fail)(void);
 
+/*
+ * Asked by spin_trylock(), if set: whether to fail, as if another CPU had the
+ * lock. Not in the benchmarks.
+ */
+extern bool (*shim_is_contended)(void);
+
 /* Allocations that were neither freed nor handed to kfree_rcu(). */
 long shim_live_allocations(void);
 

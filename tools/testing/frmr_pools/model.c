@@ -7,9 +7,14 @@
  * What happens when memory runs out depends on where the core allocates, which
  * the model does not know: then it checks that nothing is lost, and goes on
  * from the numbers that the pools show.
+ *
+ * Nor does it know which CPU has how many handles at hand. So two numbers of a
+ * pool where CPUs have some are only compared with what they may be: how many
+ * age, unless nobody has touched the pool for a whole period; and max_in_use.
  */
 #include <stdio.h>
 
+#include "../../../drivers/infiniband/core/frmr_cpu.h"
 #include "../../../drivers/infiniband/core/frmr_pools.h"
 #include "control.h"
 #include "device.h"
@@ -21,6 +26,9 @@
 #define MAX_PINNED 300
 #define CPUS 4
 
+/* So often must CPUs wait for a pool's lock to get handles of their own. */
+#define CONTENDED 64
+
 /**
  * struct model_pool - what a pool is like
  * @exists: the pool is in the tree
@@ -30,17 +38,22 @@
  * @pinned: likewise
  * @stats: likewise
  * @low: the least @idle has been since the last tick
- * @empty_mark: 1 + handles created by the last tick if the pool was empty
- *	then, else 0
+ * @used: handles taken and created by the last tick
+ * @touched: a handle was taken or returned since the last tick
+ * @at_hand: CPUs have handles of their own
+ * @waits: how often a CPU waited for the lock since the last tick, until then
  */
 struct model_pool {
 	bool exists;
+	bool touched;
+	bool at_hand;
+	u32 waits;
 	u32 idle;
 	u32 in_use;
 	u32 max_in_use;
 	u32 pinned;
 	u32 low;
-	u64 empty_mark;
+	u64 used;
 	u64 stats[IB_FRMR_NUM_STATS];
 };
 
@@ -81,6 +94,12 @@ static u32 pool_total(const struct model_pool *pool)
 static bool pool_is_empty(const struct model_pool *pool)
 {
 	return !pool_total(pool) && !pool->pinned;
+}
+
+static u64 pool_used(const struct model_pool *pool)
+{
+	return pool->stats[IB_FRMR_HITS] + pool->stats[IB_FRMR_MISSES] +
+	       pool->stats[IB_FRMR_CREATED];
 }
 
 /* Idle handles that may be destroyed. */
@@ -167,7 +186,9 @@ static void check_pool(struct model_pool *pool,
 	SHIM_ASSERT(pool->exists);
 	SHIM_ASSERT(pool->idle == info->idle);
 	SHIM_ASSERT(pool->in_use == info->in_use);
-	SHIM_ASSERT(pool->max_in_use == info->max_in_use);
+	SHIM_ASSERT(info->max_in_use >= pool->max_in_use);
+	SHIM_ASSERT(info->max_in_use <= pool->max_in_use +
+		    pool->at_hand * CPUS * FRMR_CPU_HANDLES);
 	SHIM_ASSERT(pool->pinned == info->pinned);
 	SHIM_ASSERT(!memcmp(pool->stats, info->stats, sizeof(pool->stats)));
 }
@@ -228,13 +249,18 @@ static void check_timer(void)
 static void check_all(void)
 {
 	const struct model_pool *pool;
-	u32 existing = 0;
+	u32 existing = 0, at_hand = 0;
 
 	walked = 0;
 	walk(check_pool);
-	for (pool = pools; pool < POOLS_END; pool++)
+	for (pool = pools; pool < POOLS_END; pool++) {
 		existing += pool->exists;
+		at_hand += pool->at_hand;
+	}
 	SHIM_ASSERT(walked == existing);
+	/* Where no CPU had to wait there is no memory for handles at hand. */
+	SHIM_ASSERT(shim_percpu_bytes() == at_hand * CPUS *
+		    roundup_pow_of_two(sizeof(struct frmr_cpu)));
 	check_timer();
 }
 
@@ -295,12 +321,26 @@ static struct model_pool *model_home(struct model_pool *exact)
 	return first_fit(exact, false) ?: exact;
 }
 
+static bool contended;
+
+/* CPUs that waited for each other get handles, if there is memory for them. */
+static void model_wait(struct model_pool *pool)
+{
+	if (!contended || pool->at_hand || ++pool->waits < CONTENDED)
+		return;
+	pool->at_hand = !allocation_failed;
+	pool->waits = 0;
+	allocation_failed = false;
+}
+
 static void check_hit(struct model_pool *pool, const struct ib_mr *mr, int ret)
 {
 	SHIM_ASSERT(!ret && mr_pool(mr) == pool);
 	pool->idle--;
 	pool->low = min(pool->low, pool->idle);
 	pool->stats[IB_FRMR_HITS]++;
+	pool->touched = true;
+	model_wait(pool);
 	model_lend(pool);
 }
 
@@ -343,9 +383,8 @@ static void adopt_all(void)
 	walk(adopt_pool);
 }
 
-static void step_pop(void)
+static void pop(struct model_pool *exact)
 {
-	struct model_pool *exact = choose_pool();
 	struct model_pool *pool = first_fit(exact, true);
 	struct ib_mr mr = {};
 	u32 failed;
@@ -364,7 +403,7 @@ static void step_pop(void)
 	error = device.error ?: -ENOMEM;
 	end_creation_failure();
 
-	if (end_allocation_failure() && ret) {
+	if (!pool && end_allocation_failure() && ret) {
 		SHIM_ASSERT(ret == -ENOMEM);
 		adopt_all();
 		SHIM_ASSERT(!mr.frmr.pool);
@@ -382,6 +421,11 @@ static void step_pop(void)
 	mrs[num_mrs++] = mr;
 }
 
+static void step_pop(void)
+{
+	pop(choose_pool());
+}
+
 static struct ib_mr take_mr(void)
 {
 	u32 i = model_choose(num_mrs);
@@ -391,20 +435,54 @@ static struct ib_mr take_mr(void)
 	return mr;
 }
 
-static void step_push(void)
+static void push(struct ib_mr mr)
 {
-	struct model_pool *pool;
-	struct ib_mr mr;
+	struct model_pool *pool = mr_pool(&mr);
 
-	if (!num_mrs)
-		return;
-	mr = take_mr();
-	pool = mr_pool(&mr);
 	device_release(&mr);
 	ib_frmr_pool_push(&device.ibdev, &mr);
 	SHIM_ASSERT(!mr.frmr.pool);
 	pool->in_use--;
 	pool->idle++;
+	pool->touched = true;
+	pool->waits += contended;
+}
+
+static void step_push(void)
+{
+	if (num_mrs)
+		push(take_mr());
+}
+
+static bool model_is_contended(void)
+{
+	return contended;
+}
+
+/* Another CPU has the lock each time: often enough for handles at hand, or not. */
+static void step_contend(void)
+{
+	u32 pairs = model_choose(2) ? CONTENDED / 2 + 1 :
+				      model_choose(CONTENDED / 2);
+	u32 before = num_mrs;
+	struct model_pool *pool;
+
+	/* A pool with an idle handle, the only one that is looked at then. */
+	pop(choose_pool());
+	if (num_mrs == before)
+		return;
+	pool = mr_pool(&mrs[num_mrs - 1]);
+	push(mrs[--num_mrs]);
+
+	allocation_failed = false;
+	allocations_to_fail = !model_choose(4);
+	contended = true;
+	for (; pairs; pairs--) {
+		pop(pool);
+		push(mrs[--num_mrs]);
+	}
+	contended = false;
+	end_allocation_failure();
 }
 
 static void step_drop(void)
@@ -449,30 +527,52 @@ static void model_tick_fill(struct model_pool *pool, u32 room)
 	pool->stats[IB_FRMR_CREATED] += count;
 }
 
+/* Handles of each pool that aged in the last tick, or all that might have. */
+static u32 aged[ARRAY_SIZE(pools)];
+
+static void read_aged(struct model_pool *pool,
+		      const struct ib_frmr_pool_info *info)
+{
+	aged[pool - pools] = info->stats[IB_FRMR_AGED] -
+			     pool->stats[IB_FRMR_AGED];
+}
+
+/* What moved between CPUs may age one period later. */
+static void model_age(struct model_pool *pool)
+{
+	u32 count = min(pool->low, pool_spare(pool));
+
+	if (pool->at_hand && pool->touched)
+		count = min(count, aged[pool - pools]);
+	pool->low = pool->idle;
+	pool->touched = false;
+	pool->waits = 0;
+	model_shrink(pool, count, IB_FRMR_AGED);
+}
+
 static void model_tick(u32 live)
 {
 	struct model_pool *pool;
-	u32 low, total;
-	u64 mark;
+	u32 total;
+	u64 used;
 
+	memset(aged, 0xff, sizeof(aged));
+	walk(read_aged);
 	for (pool = pools; pool < POOLS_END; pool++) {
 		if (!pool->exists)
 			continue;
-		low = pool->low;
-		pool->low = pool->idle;
 		total = pool_total(pool);
-		model_shrink(pool, min(low, pool_spare(pool)), IB_FRMR_AGED);
+		model_age(pool);
 		live -= total - pool_total(pool);
 		total = pool_total(pool);
 		model_tick_fill(pool, device.capacity -
 				      min(device.capacity, live));
 		live += pool_total(pool) - total;
-		mark = pool_is_empty(pool) ?
-			1 + pool->stats[IB_FRMR_CREATED] : 0;
-		if (mark && mark == pool->empty_mark)
+		used = pool_used(pool);
+		if (pool_is_empty(pool) && used == pool->used)
 			*pool = (struct model_pool) {};
 		else
-			pool->empty_mark = mark;
+			pool->used = used;
 	}
 }
 
@@ -618,6 +718,7 @@ void model_start(void)
 	shim_quiet = true;
 	device.capacity = 1 << 20;
 	shim_should_fail = model_should_fail;
+	shim_is_contended = model_is_contended;
 
 	SHIM_ASSERT(!ib_frmr_pools_reclaim(&device.ibdev, 1));
 	SHIM_ASSERT(pin(pool_at(0, 1), 1) == -EOPNOTSUPP);
@@ -661,6 +762,7 @@ void model_step(enum model_op op)
 		[MODEL_POP] = step_pop,
 		[MODEL_PUSH] = step_push,
 		[MODEL_MOVE] = step_move,
+		[MODEL_CONTEND] = step_contend,
 		[MODEL_DROP] = step_drop,
 		[MODEL_TIME] = step_time,
 		[MODEL_PIN] = step_pin,

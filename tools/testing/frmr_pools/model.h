@@ -12,6 +12,7 @@ enum model_op {
 	MODEL_POP,
 	MODEL_PUSH,
 	MODEL_MOVE, /* to another CPU */
+	MODEL_CONTEND, /* for the lock of a pool */
 	MODEL_DROP,
 	MODEL_TIME,
 	MODEL_PIN,

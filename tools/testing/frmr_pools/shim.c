@@ -103,6 +103,10 @@ void kfree(const void *p)
 
 __thread unsigned int shim_atomic_depth;
 
+#ifdef SHIM_CHECK
+bool (*shim_is_contended)(void);
+#endif
+
 #if defined(SHIM_CHECK) && !defined(SHIM_ONE_THREAD)
 __thread u32 shim_dice;
 #endif
@@ -739,7 +743,7 @@ void *shim_alloc_percpu(size_t size, size_t align, gfp_t gfp)
 		list = shim_percpu_list(piece->offset);
 		piece->next = *list;
 		*list = piece;
-		percpu_used += nr_cpu_ids << class;
+		WRITE_ONCE(percpu_used, percpu_used + (nr_cpu_ids << class));
 	}
 	pthread_mutex_unlock(&percpu_lock);
 	if (!piece)
@@ -755,12 +759,13 @@ void *shim_alloc_percpu(size_t size, size_t align, gfp_t gfp)
 
 void free_percpu(void *p)
 {
-	size_t offset = (char *)p - percpu_base;
 	struct shim_percpu_piece *piece, **list;
 	unsigned int cpu;
+	size_t offset;
 
 	if (!p)
 		return;
+	offset = (char *)p - percpu_base;
 	shim_count(-1);
 	pthread_mutex_lock(&percpu_lock);
 	list = shim_percpu_list(offset);
@@ -774,13 +779,13 @@ void free_percpu(void *p)
 	*list = piece->next;
 	piece->next = percpu_free[piece->class];
 	percpu_free[piece->class] = piece;
-	percpu_used -= nr_cpu_ids << piece->class;
+	WRITE_ONCE(percpu_used, percpu_used - (nr_cpu_ids << piece->class));
 	pthread_mutex_unlock(&percpu_lock);
 }
 
 size_t shim_percpu_bytes(void)
 {
-	return percpu_used;
+	return READ_ONCE(percpu_used);
 }
 
 /*

@@ -209,6 +209,15 @@ struct flex {
 	u32 member[];
 };
 
+static void test_contention(void)
+{
+	shim_is_contended = always_fail;
+	SHIM_ASSERT(!spin_trylock(&spin));
+	shim_is_contended = NULL;
+	SHIM_ASSERT(spin_trylock(&spin));
+	spin_unlock(&spin);
+}
+
 static void test_memory(void)
 {
 	u64 *a = alloc_percpu(u64), *b = alloc_percpu(u64);
@@ -241,6 +250,7 @@ int main(void)
 	test_threads();
 	test_work();
 	test_hotplug();
+	test_contention();
 	test_memory();
 	rcu_barrier();
 	SHIM_ASSERT(!shim_live_allocations());

@@ -39,6 +39,12 @@ static bool fail_now_and_then(void)
 	return !choose(200);
 }
 
+/* Often enough that CPUs get handles of their own. */
+static bool wait_often(void)
+{
+	return choose(4);
+}
+
 static void choose_key(struct ib_frmr_key *key)
 {
 	device_key(choose(CLASSES), 1 + choose(MAX_BLOCKS), key);
@@ -195,6 +201,9 @@ static void admin_step(void)
 static pthread_barrier_t rest;
 static bool resting;
 
+/* Lives in which CPUs came to have handles at hand, at the end at least. */
+static u64 shared_lives;
+
 /* Comes at any time, except when the accounts are being checked. */
 static void *admin_main(void *arg)
 {
@@ -249,6 +258,7 @@ static void one_life(const struct user *users)
 	} while (ret);
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
+	shared_lives += !!shim_percpu_bytes();
 	check_accounts(users);
 	pthread_barrier_wait(&barrier);
 	ib_frmr_pools_cleanup(&device.ibdev);
@@ -278,6 +288,7 @@ int main(int argc, char **argv)
 	shim_quiet = true;
 	shim_set_cpus(CPUS);
 	shim_should_fail = fail_now_and_then;
+	shim_is_contended = wait_often;
 	device.should_fail = fail_now_and_then;
 	rcu_register_thread();
 
@@ -302,7 +313,8 @@ int main(int argc, char **argv)
 		pthread_join(admins[i], NULL);
 	rcu_barrier();
 	SHIM_ASSERT(!shim_live_allocations());
-	printf("%llu lives of %u threads, seed %llu\n", lives, USERS + ADMINS,
-	       seed);
+	SHIM_ASSERT(shared_lives);
+	printf("%llu lives of %u threads, %llu with handles at hand, seed %llu\n",
+	       lives, USERS + ADMINS, shared_lives, seed);
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 #include <linux/kconfig.h>
 #include <linux/compiler.h>
+#include <linux/cache.h>
 #include <linux/types.h>
 #include <linux/kernel.h>
 #include <linux/err.h>

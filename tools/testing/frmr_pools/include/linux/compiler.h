@@ -60,10 +60,5 @@ void AnnotateIgnoreReadsEnd(const char *file, int line);
 #define __acquires(x)
 #define __releases(x)
 #define __must_hold(x)
-#define ____cacheline_aligned __attribute__((aligned(64)))
-#define ____cacheline_aligned_in_smp ____cacheline_aligned
-#define __cacheline_aligned_in_smp ____cacheline_aligned
-#define SMP_CACHE_BYTES 64
-#define L1_CACHE_BYTES 64
 
 #endif /* _SHIM_LINUX_COMPILER_H */

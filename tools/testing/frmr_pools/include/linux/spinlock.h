@@ -105,6 +105,18 @@ static inline void shim_spin(unsigned int *spins)
 		sched_yield();
 }
 
+/* Has the test decide whether a lock that is free is taken just now. */
+#ifdef SHIM_CHECK
+extern bool (*shim_is_contended)(void);
+
+static inline bool shim_contended(void)
+{
+	return shim_is_contended && shim_is_contended();
+}
+#else
+static inline bool shim_contended(void) { return false; }
+#endif
+
 typedef struct {
 	u16 served;
 	u16 next;
@@ -137,6 +149,8 @@ static inline bool spin_trylock(spinlock_t *lock)
 {
 	u16 ticket = smp_load_acquire(&lock->served);
 
+	if (shim_contended())
+		return false;
 	if (!try_cmpxchg_acquire(&lock->next, &ticket, ticket + 1))
 		return false;
 	shim_own(&lock->owner);

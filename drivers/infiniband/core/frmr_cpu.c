@@ -7,6 +7,8 @@
  * nobody is short of handles: aging, reclaim and a CPU that finds nothing else
  * reach into the arrays of all CPUs, also of those that are offline.
  */
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/cpumask.h>
 #include <linux/lockdep.h>
 #include <linux/math.h>
@@ -24,14 +26,18 @@
  */
 struct frmr_cpu __percpu *frmr_cpus_alloc(void)
 {
-	struct frmr_cpu __percpu *cpus = alloc_percpu(struct frmr_cpu);
+	struct frmr_cpu __percpu *cpus;
 	int i;
 
+	KUNIT_STATIC_STUB_REDIRECT(frmr_cpus_alloc);
+
+	cpus = alloc_percpu(struct frmr_cpu);
 	if (cpus)
 		for_each_possible_cpu(i)
 			spin_lock_init(&per_cpu_ptr(cpus, i)->lock);
 	return cpus;
 }
+EXPORT_SYMBOL_IF_KUNIT(frmr_cpus_alloc);
 
 /**
  * frmr_cpus_free - give the memory back

@@ -336,9 +336,12 @@ static void frmr_store_lock(struct frmr_store *store)
  */
 bool frmr_store_wants_cpus(struct frmr_store *store)
 {
+	KUNIT_STATIC_STUB_REDIRECT(frmr_store_wants_cpus, store);
+
 	return READ_ONCE(store->contended) >= FRMR_STORE_CONTENDED &&
 	       !READ_ONCE(store->cpus);
 }
+EXPORT_SYMBOL_IF_KUNIT(frmr_store_wants_cpus);
 
 /**
  * frmr_store_add_cpus - let each CPU have some handles of its own

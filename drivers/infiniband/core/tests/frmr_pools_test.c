@@ -5,6 +5,11 @@
  * Time passes only when a test says so, by frmr_tick(); the few tests that need
  * the real timer are at the end of the aging suite. After each test the device
  * and the pools must agree on what exists, and cleanup must leave nothing.
+ *
+ * frmr_percpu_test.c includes this file, so that all is tested once more with
+ * pools where CPUs have handles at hand. Left out is what is about the order of
+ * the handles, a low mark that handles at hand make lower, or a warning that
+ * comes only once.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -22,6 +27,14 @@
 #include "../frmr_pools.h"
 #include "../frmr_store.h"
 #include "frmr_fake.h"
+
+#ifdef FRMR_PERCPU
+#define FRMR_SUITE(name) name "_percpu"
+#define FRMR_INIT frmr_percpu_init
+#else
+#define FRMR_SUITE(name) name
+#define FRMR_INIT frmr_fake_init
+#endif
 
 /* What a wait may take on a slow machine; only a failing test waits so long. */
 #define FRMR_TEST_PATIENCE (30 * HZ)
@@ -215,6 +228,8 @@ static int frmr_thread_main(void *data)
 {
 	struct frmr_thread *thread = data;
 
+	/* What the test has replaced is replaced here, too. */
+	current->kunit_test = thread->fake->test;
 	thread->fn(thread->fake);
 	kthread_complete_and_exit(&thread->done, 0);
 }
@@ -252,6 +267,7 @@ static void frmr_join(struct frmr_thread *thread)
 	KUNIT_ASSERT_FALSE_MSG(test, _late, "waited for " #condition);	\
 } while (0)
 
+#ifndef FRMR_PERCPU
 /* The console's reader takes one warning for each such line. */
 static void frmr_announce_warning(bool *announced)
 {
@@ -259,6 +275,7 @@ static void frmr_announce_warning(bool *announced)
 		pr_warn("frmr_test: expect 1 warning\n");
 	*announced = true;
 }
+#endif
 
 /*
  * Allocations that fail, or are counted
@@ -647,6 +664,7 @@ static void frmr_driver_can_not_alter_a_pools_key(struct kunit *test)
 	FRMR_EXPECT_POOL(test, 80, 1, 0);
 }
 
+#ifndef FRMR_PERCPU
 static void frmr_last_in_is_first_out(struct kunit *test)
 {
 	struct ib_mr *mrs = frmr_mrs(test, 100);
@@ -662,6 +680,7 @@ static void frmr_last_in_is_first_out(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, mrs[i].frmr.handle, handles[99 - i]);
 	frmr_push(test, mrs, 100);
 }
+#endif
 
 static void frmr_hits_and_misses_are_counted(struct kunit *test)
 {
@@ -715,7 +734,9 @@ static struct kunit_case frmr_lookup_cases[] = {
 	KUNIT_CASE(frmr_handle_goes_home_to_its_pool),
 	KUNIT_CASE(frmr_pop_leaves_the_key_alone),
 	KUNIT_CASE(frmr_driver_can_not_alter_a_pools_key),
+#ifndef FRMR_PERCPU
 	KUNIT_CASE(frmr_last_in_is_first_out),
+#endif
 	KUNIT_CASE(frmr_hits_and_misses_are_counted),
 	KUNIT_CASE(frmr_max_in_use_is_the_high_water_mark),
 	KUNIT_CASE(frmr_pop_of_no_blocks_is_refused),
@@ -723,8 +744,8 @@ static struct kunit_case frmr_lookup_cases[] = {
 };
 
 static struct kunit_suite frmr_lookup_suite = {
-	.name = "frmr_lookup",
-	.init = frmr_fake_init,
+	.name = FRMR_SUITE("frmr_lookup"),
+	.init = FRMR_INIT,
 	.exit = frmr_fake_exit,
 	.test_cases = frmr_lookup_cases,
 };
@@ -1223,8 +1244,8 @@ static struct kunit_case frmr_create_cases[] = {
 };
 
 static struct kunit_suite frmr_create_suite = {
-	.name = "frmr_create",
-	.init = frmr_fake_init,
+	.name = FRMR_SUITE("frmr_create"),
+	.init = FRMR_INIT,
 	.exit = frmr_fake_exit,
 	.test_cases = frmr_create_cases,
 };
@@ -1297,8 +1318,8 @@ static struct kunit_case frmr_reclaim_cases[] = {
 };
 
 static struct kunit_suite frmr_reclaim_suite = {
-	.name = "frmr_reclaim",
-	.init = frmr_fake_init,
+	.name = FRMR_SUITE("frmr_reclaim"),
+	.init = FRMR_INIT,
 	.exit = frmr_fake_exit,
 	.test_cases = frmr_reclaim_cases,
 };
@@ -1322,6 +1343,7 @@ static void frmr_unneeded_handles_age(struct kunit *test)
 	frmr_push(test, mrs + 10, 1);
 }
 
+#ifndef FRMR_PERCPU
 static void frmr_handles_needed_in_between_stay(struct kunit *test)
 {
 	struct ib_mr *mrs = frmr_mrs(test, 4);
@@ -1340,6 +1362,7 @@ static void frmr_handles_needed_in_between_stay(struct kunit *test)
 	frmr_tick(test);
 	KUNIT_EXPECT_FALSE(test, frmr_has_pool(test, 8));
 }
+#endif
 
 static void frmr_each_period_has_its_own_low_water_mark(struct kunit *test)
 {
@@ -1830,7 +1853,9 @@ static void frmr_pool_emptied_during_a_tick_ends(struct kunit *test)
 
 static struct kunit_case frmr_aging_cases[] = {
 	KUNIT_CASE(frmr_unneeded_handles_age),
+#ifndef FRMR_PERCPU
 	KUNIT_CASE(frmr_handles_needed_in_between_stay),
+#endif
 	KUNIT_CASE(frmr_each_period_has_its_own_low_water_mark),
 	KUNIT_CASE(frmr_new_handles_stay_for_a_whole_period),
 	KUNIT_CASE(frmr_aging_destroys_in_batches),
@@ -1859,8 +1884,8 @@ static struct kunit_case frmr_aging_cases[] = {
 };
 
 static struct kunit_suite frmr_aging_suite = {
-	.name = "frmr_aging",
-	.init = frmr_fake_init,
+	.name = FRMR_SUITE("frmr_aging"),
+	.init = FRMR_INIT,
 	.exit = frmr_fake_exit,
 	.test_cases = frmr_aging_cases,
 };
@@ -2331,8 +2356,8 @@ static struct kunit_case frmr_pinned_cases[] = {
 };
 
 static struct kunit_suite frmr_pinned_suite = {
-	.name = "frmr_pinned",
-	.init = frmr_fake_init,
+	.name = FRMR_SUITE("frmr_pinned"),
+	.init = FRMR_INIT,
 	.exit = frmr_fake_exit,
 	.test_cases = frmr_pinned_cases,
 };
@@ -2371,6 +2396,7 @@ static void frmr_init_without_an_operation_is_refused(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, fake->ibdev.frmr_pools);
 }
 
+#ifndef FRMR_PERCPU
 static void frmr_misused_pop_warns_and_fails(struct kunit *test)
 {
 	static bool announced;
@@ -2429,6 +2455,7 @@ static void frmr_misused_drop_warns_and_does_nothing(struct kunit *test)
 	FRMR_EXPECT_POOL(test, 8, 1, 0);
 	FRMR_EXPECT_STAT(test, 8, IB_FRMR_DROPPED, 1);
 }
+#endif
 
 static void frmr_dropped_handles_are_accounted(struct kunit *test)
 {
@@ -2782,9 +2809,11 @@ static void frmr_trace_follows_the_handles(struct kunit *test)
 static struct kunit_case frmr_life_cases[] = {
 	KUNIT_CASE(frmr_second_init_is_refused),
 	KUNIT_CASE(frmr_init_without_an_operation_is_refused),
+#ifndef FRMR_PERCPU
 	KUNIT_CASE(frmr_misused_pop_warns_and_fails),
 	KUNIT_CASE(frmr_misused_push_warns_and_does_nothing),
 	KUNIT_CASE(frmr_misused_drop_warns_and_does_nothing),
+#endif
 	KUNIT_CASE(frmr_dropped_handles_are_accounted),
 	KUNIT_CASE(frmr_cleanup_destroys_idle_handles_of_all_pools),
 	KUNIT_CASE(frmr_second_cleanup_does_nothing),
@@ -2802,8 +2831,8 @@ static struct kunit_case frmr_life_cases[] = {
 };
 
 static struct kunit_suite frmr_life_suite = {
-	.name = "frmr_life",
-	.init = frmr_fake_init,
+	.name = FRMR_SUITE("frmr_life"),
+	.init = FRMR_INIT,
 	.exit = frmr_fake_exit,
 	.test_cases = frmr_life_cases,
 };
@@ -2992,8 +3021,8 @@ static struct kunit_case frmr_stress_cases[] = {
 };
 
 static struct kunit_suite frmr_stress_suite = {
-	.name = "frmr_stress",
-	.init = frmr_fake_init,
+	.name = FRMR_SUITE("frmr_stress"),
+	.init = FRMR_INIT,
 	.exit = frmr_fake_exit,
 	.test_cases = frmr_stress_cases,
 };
@@ -3002,6 +3031,8 @@ kunit_test_suites(&frmr_lookup_suite, &frmr_create_suite, &frmr_reclaim_suite,
 		  &frmr_aging_suite, &frmr_pinned_suite, &frmr_life_suite,
 		  &frmr_stress_suite);
 
+#ifndef FRMR_PERCPU
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 MODULE_DESCRIPTION("KUnit tests of the FRMR pools");
 MODULE_LICENSE("Dual BSD/GPL");
+#endif

@@ -454,8 +454,20 @@ static void step_push(void)
 		push(take_mr());
 }
 
+static void step_move(void)
+{
+	shim_cpu = model_choose(CPUS);
+	if (!cpu_online(shim_cpu))
+		shim_cpu = 0;
+}
+
+static u32 locks;
+
+/* Now and then the thread moves between a look at its CPU and the lock. */
 static bool model_is_contended(void)
 {
+	if (++locks % 8 == 0)
+		step_move();
 	return contended;
 }
 
@@ -498,13 +510,6 @@ static void step_drop(void)
 	device_destroy(mr.frmr.handle);
 	pool->in_use--;
 	pool->stats[IB_FRMR_DROPPED]++;
-}
-
-static void step_move(void)
-{
-	shim_cpu = model_choose(CPUS);
-	if (!cpu_online(shim_cpu))
-		shim_cpu = 0;
 }
 
 static void step_hotplug(void)
@@ -715,6 +720,7 @@ void model_start(void)
 	memset(pools, 0, sizeof(pools));
 	shim_set_cpus(CPUS);
 	shim_cpu = 0;
+	locks = 0;
 	shim_quiet = true;
 	device.capacity = 1 << 20;
 	shim_should_fail = model_should_fail;

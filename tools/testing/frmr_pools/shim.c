@@ -729,8 +729,11 @@ void *shim_alloc_percpu(size_t size, size_t align, gfp_t gfp)
 	unsigned int cpu;
 	void *p;
 
-	if (gfp & __GFP_DIRECT_RECLAIM)
+	if (gfp & __GFP_DIRECT_RECLAIM) {
 		might_sleep();
+		/* The kernel's takes its time, in which others get here. */
+		sched_yield();
+	}
 	if (shim_should_fail && shim_should_fail())
 		return NULL;
 	while (1UL << class < max(size, align))

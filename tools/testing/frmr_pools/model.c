@@ -374,8 +374,9 @@ static struct model_pool *choose_pool(void)
 {
 	/* Small pools, and a few of all others. */
 	u32 limit = model_choose(8) ? 8 : DEVICE_MAX_BLOCKS;
+	u32 class = model_choose(CLASSES);
 
-	return pool_at(model_choose(CLASSES), 1 + model_choose(limit));
+	return pool_at(class, 1 + model_choose(limit));
 }
 
 static void adopt_all(void)

@@ -13,7 +13,7 @@
 #define ODDS 100000
 static const u32 odds[MODEL_NUM_OPS] = {
 	[MODEL_MOVE] = 4000,
-	[MODEL_CONTEND] = 60,
+	[MODEL_CONTEND] = 150,
 	[MODEL_DROP] = 1000,
 	[MODEL_TIME] = 150,
 	[MODEL_PIN] = 100,

@@ -137,9 +137,9 @@ static irq_hw_number_t vhca_get_hwirq(struct msi_domain_info *info,
 	return arg->desc->msi_index;
 }
 
-static int vhca_msi_init(struct irq_domain *domain, struct msi_domain_info *info,
-			 unsigned int virq, irq_hw_number_t hwirq,
-			 msi_alloc_info_t *arg)
+static int vhca_msi_init(struct irq_domain *domain,
+			 struct msi_domain_info *info, unsigned int virq,
+			 irq_hw_number_t hwirq, msi_alloc_info_t *arg)
 {
 	struct vhca *vhca = info->data;
 
@@ -267,7 +267,7 @@ void vhca_pci_cleanup(struct vhca *vhca)
 	iounmap(vhca->bar);
 }
 
-/* Plugs the function in. Its BAR can't be at another place, so is not assigned. */
+/* Plugs the function in. Its BAR can't be elsewhere, so is not assigned. */
 void vhca_pci_insert_device(struct vhca *vhca)
 {
 	struct pci_bus *bus = vhca->bridge->bus;

@@ -9,13 +9,6 @@
 #define VHCA_OPT_RWE	BIT(3)
 #define VHCA_OPT_RIGHTS	(VHCA_OPT_RRE | VHCA_OPT_RAE | VHCA_OPT_RWE)
 
-/* No new work is done from here on; what is posted is flushed. */
-void vhca_qp_error(struct vhca *vhca, struct vhca_qp *qp)
-{
-	qp->state = MLX5_QP_STATE_ERR;
-	qp->give_up = 0;
-}
-
 void vhca_qp_event(struct vhca *vhca, struct vhca_qp *qp, u8 type)
 {
 	union ev_data data = {};
@@ -23,6 +16,18 @@ void vhca_qp_event(struct vhca *vhca, struct vhca_qp *qp, u8 type)
 	data.qp_srq.type = MLX5_EVENT_QUEUE_TYPE_QP;
 	data.qp_srq.qp_srq_n = cpu_to_be32(qp->qpn);
 	vhca_async_event(vhca, type, &data);
+}
+
+/* No new work is done from here on; what is posted is flushed. */
+void vhca_qp_error(struct vhca *vhca, struct vhca_qp *qp)
+{
+	bool shared = MLX5_GET(qpc, qp->context, rq_type) == MLX5_SRQ_RQ;
+
+	/* It takes no more from what it shares with others. */
+	if (shared && qp->state != MLX5_QP_STATE_ERR)
+		vhca_qp_event(vhca, qp, MLX5_EVENT_TYPE_SRQ_LAST_WQE);
+	qp->state = MLX5_QP_STATE_ERR;
+	qp->give_up = 0;
 }
 
 static void vhca_qp_free(struct vhca *vhca, struct vhca_qp *qp)

@@ -40,10 +40,15 @@ static const struct {
 	  __mlx5_dw_off(mkc, rw), __mlx5_dw_mask(mkc, rw) },
 	{ MLX5_MKEY_MASK_A,
 	  __mlx5_dw_off(mkc, a), __mlx5_dw_mask(mkc, a) },
+	{ MLX5_MKEY_MASK_SMALL_FENCE,
+	  __mlx5_dw_off(mkc, small_fence_on_rdma_read_response),
+	  __mlx5_dw_mask(mkc, small_fence_on_rdma_read_response) },
 	{ MLX5_MKEY_MASK_RELAXED_ORDERING_WRITE,
-	  __mlx5_dw_off(mkc, relaxed_ordering_write), __mlx5_dw_mask(mkc, relaxed_ordering_write) },
+	  __mlx5_dw_off(mkc, relaxed_ordering_write),
+	  __mlx5_dw_mask(mkc, relaxed_ordering_write) },
 	{ MLX5_MKEY_MASK_RELAXED_ORDERING_READ,
-	  __mlx5_dw_off(mkc, relaxed_ordering_read), __mlx5_dw_mask(mkc, relaxed_ordering_read) },
+	  __mlx5_dw_off(mkc, relaxed_ordering_read),
+	  __mlx5_dw_mask(mkc, relaxed_ordering_read) },
 	{ MLX5_MKEY_MASK_FREE,
 	  __mlx5_dw_off(mkc, free), __mlx5_dw_mask(mkc, free) },
 	{ MLX5_MKEY_MASK_LEN,
@@ -78,7 +83,7 @@ static u64 vhca_umr_context(void *to, const void *from, u64 mask)
 	return unknown;
 }
 
-/* The list of translations: in the WQE itself or where its data segment says. */
+/* The list of translations: in the WQE, or where its data segment says. */
 static u8 vhca_umr_xlt(struct vhca *vhca, struct vhca_qp *qp,
 		       struct vhca_mkey *mkey, const struct vhca_umr_wqe *wqe,
 		       u32 room)

@@ -461,7 +461,7 @@ static u8 vhca_execute(struct vhca *vhca, struct vhca_qp *qp, u32 size)
 	return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
 }
 
-/* Copies the WQE that is next; how many bytes it has, 0 if it makes no sense. */
+/* Copies the next WQE; how many bytes it has, 0 if it makes no sense. */
 static u32 vhca_fetch(struct vhca *vhca, struct vhca_qp *qp)
 {
 	u32 mask = BIT(qp->log_sq_size) - 1, i, size = MLX5_SEND_WQE_BB;

@@ -7,7 +7,6 @@
 . "$(dirname "$0")/lib.sh"
 
 DEV=mlx5_0
-MODULE=${VHCA_MODULE:-mlx5_vhca}
 VHCA=/sys/kernel/debug/mlx5_vhca
 PCI_DEVICE=20000:00:00.0
 DRIVER=/sys/bus/pci/drivers/mlx5_core
@@ -20,12 +19,13 @@ LOG=${OUT:-/tmp}/vhca.log
 # What the kernel says of a UMR that failed, once in its life.
 UMR_WARNED=
 
-load()
+# insert MODULE: from where the device's module is
+insert()
 {
-	if [ -f "$MODULE" ]; then
-		insmod "$MODULE"
+	if [ -n "${VHCA_MODULE:-}" ]; then
+		insmod "$(dirname "$VHCA_MODULE")/$1.ko"
 	else
-		modprobe "$MODULE"
+		modprobe "$1"
 	fi
 }
 
@@ -42,7 +42,7 @@ device_up()
 # Each test gets a device that was never used before.
 fresh_device()
 {
-	unload && load && eventually 20 device_up
+	unload && insert mlx5_vhca && eventually 20 device_up
 }
 
 unbind()
@@ -59,9 +59,17 @@ accounting_holds()
 	equal "pages after unload" "$(cat $VHCA/pages)" 0
 }
 
+# Once the driver has used some: a kernel may have none for it.
 has_pools()
 {
-	rdma-frmr -j resource show frmr_pools dev $DEV >/dev/null 2>&1
+	churn -n 10 >"$LOG" 2>&1 &&
+	[ "$(pools 2>/dev/null | jq length)" -gt 0 ] 2>/dev/null
+}
+
+# The mkeys of which the pools don't know.
+other_mkeys()
+{
+	echo $(($(cat $VHCA/mkeys) - $(total queue_handles) - $(total in_use)))
 }
 
 # passes PROGRAM...: as a test; says what failed
@@ -142,6 +150,13 @@ test_adapter_accesses_what_was_registered()
 	passes mr_adapter
 }
 
+test_ulps_register_by_work_requests()
+{
+	insert vhca_fastreg && rmmod vhca_fastreg && return
+	ktap_print_msg "$(dmesg | grep vhca_fastreg | tail -1)"
+	return 1
+}
+
 test_users_can_rely_on_their_regions()
 {
 	# Without what only Soft-RoCE refuses.
@@ -212,6 +227,17 @@ test_failed_umrs_are_recovered_from()
 	works
 }
 
+test_device_counts_what_the_pools_count()
+{
+	local others
+
+	has_pools || return "$KSFT_SKIP"
+	others=$(other_mkeys)
+	churn -t 2 -m 20 -n 100 >"$LOG" 2>&1 &&
+	equal "mkeys in no pool" "$(other_mkeys)" "$others" &&
+	equal "in use" "$(total in_use)" 0
+}
+
 # More idle mkeys of one size than leave room for another.
 test_registration_succeeds_while_idle_mkeys_can_be_reclaimed()
 {
@@ -230,7 +256,7 @@ run_vhca_tests()
 
 	mapfile -t tests < <(declare -F | sed -n 's/^declare -f test_//p')
 	ktap_print_header
-	if ! { [ -f "$MODULE" ] || modinfo "$MODULE" >/dev/null 2>&1; }; then
+	if ! modinfo "${VHCA_MODULE:-mlx5_vhca}" >/dev/null 2>&1; then
 		ktap_skip_all "no module mlx5_vhca"
 		exit "$KSFT_SKIP"
 	fi

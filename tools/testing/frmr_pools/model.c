@@ -324,9 +324,9 @@ static struct model_pool *model_home(struct model_pool *exact)
 static bool contended;
 
 /* CPUs that waited for each other get handles, if there is memory for them. */
-static void model_wait(struct model_pool *pool)
+static void model_spread(struct model_pool *pool)
 {
-	if (!contended || pool->at_hand || ++pool->waits < CONTENDED)
+	if (pool->at_hand || pool->waits < CONTENDED)
 		return;
 	pool->at_hand = !allocation_failed;
 	pool->waits = 0;
@@ -340,8 +340,9 @@ static void check_hit(struct model_pool *pool, const struct ib_mr *mr, int ret)
 	pool->low = min(pool->low, pool->idle);
 	pool->stats[IB_FRMR_HITS]++;
 	pool->touched = true;
-	model_wait(pool);
+	pool->waits += contended;
 	model_lend(pool);
+	model_spread(pool);
 }
 
 /*
@@ -368,6 +369,7 @@ static void check_miss(struct model_pool *pool, const struct ib_mr *mr, int ret,
 	SHIM_ASSERT(mr_pool(mr) == pool);
 	pool->stats[IB_FRMR_CREATED]++;
 	model_lend(pool);
+	model_spread(pool);
 }
 
 static struct model_pool *choose_pool(void)
@@ -388,6 +390,7 @@ static void pop(struct model_pool *exact)
 {
 	struct model_pool *pool = first_fit(exact, true);
 	struct ib_mr mr = {};
+	bool no_memory;
 	u32 failed;
 	int ret, error;
 
@@ -404,16 +407,20 @@ static void pop(struct model_pool *exact)
 	error = device.error ?: -ENOMEM;
 	end_creation_failure();
 
-	if (!pool && end_allocation_failure() && ret) {
+	no_memory = !pool && end_allocation_failure();
+	if (no_memory && ret) {
 		SHIM_ASSERT(ret == -ENOMEM);
 		adopt_all();
 		SHIM_ASSERT(!mr.frmr.pool);
 		return;
 	}
+	allocation_failed |= no_memory;
 	if (pool)
 		check_hit(pool, &mr, ret);
 	else
 		check_miss(model_home(exact), &mr, ret, failed, error);
+	if (no_memory)
+		allocation_failed = false;
 	if (ret) {
 		SHIM_ASSERT(!mr.frmr.pool);
 		return;

@@ -245,14 +245,54 @@ test_a_device_without_pools_tells_its_aging_period()
 		"[[60,{}]]"
 }
 
-test_filters_pick_pools()
+# shown FILTER...: how many pools of the test device it leaves
+shown()
 {
-	set_pools pinned 0:4:0:0 1 &&
-	set_pools pinned 0:20:0:0 1 &&
-	equal "of 32" "$(rdma-frmr -j resource show frmr_pools dev "$DEV" \
-		num_dma_blocks 32 | jq -c 'map(.num_dma_blocks)')" "[32]" &&
-	equal "of none" "$(rdma-frmr -j resource show frmr_pools ats 1 |
-		jq length)" 0
+	rdma-frmr -j resource show frmr_pools dev frmr_filter "$@" | jq length
+}
+
+each_filter_picks_its_pools()
+{
+	local key
+
+	for key in 0:4:0:0 5:4:0:0 0:20:1:0 0:20:0:1; do
+		rdma-frmr resource set frmr_pools dev frmr_filter \
+			pinned $key 1 || return
+	done
+	equal "no filter" "$(shown)" 4 &&
+	equal vendor_key "$(shown vendor_key 5)" 1 &&
+	equal num_dma_blocks "$(shown num_dma_blocks 32)" 2 &&
+	equal access_flags "$(shown access_flags 1)" 1 &&
+	equal ats "$(shown ats 1)" 1 &&
+	equal both "$(shown num_dma_blocks 32 ats 0)" 1 &&
+	equal neither "$(shown vendor_key 5 ats 1)" 0 &&
+	equal "another device" "$(rdma-frmr -j resource show frmr_pools \
+		dev "$DEV" | jq length)" 0 &&
+	equal "all devices" "$(rdma-frmr -j resource show frmr_pools |
+		jq length)" 4
+}
+
+# On a device on which any key is possible.
+test_each_filter_picks_its_pools()
+{
+	local status=0
+
+	rdma link add frmr_filter type frmr_test netdev lo ||
+		skip "no CONFIG_INFINIBAND_FRMR_TEST_DEVICE" || return
+	each_filter_picks_its_pools || status=1
+	rdma link delete frmr_filter
+	return $status
+}
+
+test_flags_change_how_it_looks_not_what_it_says()
+{
+	set_pools pinned 0:4:0:0 3 || return
+	equal pretty "$(rdma-frmr -j -p -d resource show frmr_pools |
+		jq -c .)" "$(rdma-frmr -j -d resource show frmr_pools |
+		jq -c .)" &&
+	[ "$(rdma-frmr -j -p resource show frmr_pools | wc -l)" -gt 1 ] &&
+	rdma-frmr -d resource show frmr_pools | grep -q "hit rate\|misses" &&
+	rdma-frmr help | grep -q "resource show frmr_pools"
 }
 
 run_tests

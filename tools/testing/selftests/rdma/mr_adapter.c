@@ -17,6 +17,8 @@
 #define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 #define MEM_PAGES	4096
 #define MEM_BYTES	(MEM_PAGES * PAGE)
+/* Prime to MEM_PAGES. */
+#define STRIDE_PAGES	1021
 #define HUGE_BYTES	((size_t)2 << 20)
 #define ROUNDS		200
 
@@ -34,6 +36,20 @@ FIXTURE(mr)
 {
 };
 
+/* Neighbours should not be so in physical memory: it takes a long list then. */
+static char *map_scattered(void)
+{
+	char *p = mmap(NULL, MEM_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	if (p == MAP_FAILED || madvise(p, MEM_BYTES, MADV_NOHUGEPAGE))
+		return MAP_FAILED;
+	for (i = 0; i < MEM_PAGES; i++)
+		p[i * STRIDE_PAGES % MEM_PAGES * PAGE] = 1;
+	return p;
+}
+
 FIXTURE_SETUP(mr)
 {
 	const char *name = getenv("RDMA_DEVICE") ?: "mlx5_0";
@@ -44,8 +60,7 @@ FIXTURE_SETUP(mr)
 	ASSERT_EQ(0, rdma_open(&dev, name, 1, RDMA_GID_AUTO));
 	pd = ibv_alloc_pd(dev.context);
 	ASSERT_NE(NULL, pd);
-	mem = mmap(NULL, MEM_BYTES, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mem = map_scattered();
 	ASSERT_NE(MAP_FAILED, mem);
 }
 

@@ -291,8 +291,8 @@ test_flags_change_how_it_looks_not_what_it_says()
 		jq -c .)" "$(rdma-frmr -j -d resource show frmr_pools |
 		jq -c .)" &&
 	[ "$(rdma-frmr -j -p resource show frmr_pools | wc -l)" -gt 1 ] &&
-	rdma-frmr -d resource show frmr_pools | grep -q "hit rate\|misses" &&
-	rdma-frmr help | grep -q "resource show frmr_pools"
+	rdma-frmr -d resource show frmr_pools | grep -q "hit rate" &&
+	rdma-frmr help | grep -q "show frmr_pools"
 }
 
 run_tests

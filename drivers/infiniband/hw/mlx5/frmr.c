@@ -254,8 +254,6 @@ static int mlx5_frmr_pop(struct mlx5_ib_dev *dev, struct mlx5_ib_mr *mr)
 	u32 handle;
 	int err;
 
-	if (!mlx5_frmr_has_pools(dev))
-		return -EOPNOTSUPP;
 	err = ib_frmr_pool_pop(&dev->ib_dev, &mr->ibmr);
 	if (err)
 		return err;
@@ -291,6 +289,8 @@ struct mlx5_ib_mr *mlx5_frmr_alloc(struct mlx5_ib_dev *dev, int access_flags,
 	struct mlx5_ib_mr *mr;
 	int err;
 
+	if (!mlx5_frmr_has_pools(dev))
+		return ERR_PTR(-EOPNOTSUPP);
 	mr = kzalloc(sizeof(*mr), GFP_KERNEL);
 	if (!mr)
 		return ERR_PTR(-ENOMEM);

@@ -19,6 +19,7 @@
 #include <libmnl/libmnl.h>
 #include <rdma/rdma_netlink.h>
 #include "../kselftest.h"
+#include "frmr_netlink.h"
 #include "rdma_util.h"
 
 #define NSEC_PER_SEC	1000000000ull
@@ -43,21 +44,6 @@ static const __u64 vendor_keys[NUM_VENDORS] = {
 };
 
 static const __u32 access_flags[NUM_ACCESS] = { 0, 1, 3, 7 };
-
-struct key {
-	__u64 kernel_vendor_key;
-	__u64 vendor_key;
-	__u32 access_flags;
-	__u8 ats;
-	__u64 num_dma_blocks;
-};
-
-struct pool {
-	struct key key;
-	__u32 idle;
-	__u32 pinned;
-	__u64 in_use;
-};
 
 struct client {
 	struct mnl_socket *sock;
@@ -205,82 +191,22 @@ static void set_aging(struct client *c, __u32 index, __u32 seconds)
 	struct nlmsghdr *nlh;
 
 	nlh = new_request(c, RDMA_NLDEV_CMD_FRMR_POOLS_SET, NLM_F_ACK);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_DEV_INDEX, index);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD, seconds);
+	frmr_put_aging(nlh, index, seconds);
 	if (talk(c, nlh, NULL, NULL))
 		ksft_exit_fail_msg("set aging period\n");
 }
 
-static void set_pinned(struct client *c, __u32 index, const struct key *key,
-		       __u32 count)
+static void set_pinned(struct client *c, __u32 index,
+		       const struct frmr_key *key, __u32 count)
 {
 	struct nlmsghdr *nlh;
-	struct nlattr *nest;
 	int err;
 
 	nlh = new_request(c, RDMA_NLDEV_CMD_FRMR_POOLS_SET, NLM_F_ACK);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_DEV_INDEX, index);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES, count);
-	nest = mnl_attr_nest_start(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY);
-	mnl_attr_put_u8(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS, key->ats);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ACCESS_FLAGS,
-			 key->access_flags);
-	mnl_attr_put_u64(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_VENDOR_KEY,
-			 key->vendor_key);
-	mnl_attr_put_u64(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS,
-			 key->num_dma_blocks);
-	mnl_attr_nest_end(nlh, nest);
+	frmr_put_pinned(nlh, index, key, count);
 	err = talk(c, nlh, NULL, NULL);
 	if (err)
 		ksft_exit_fail_msg("set pinned: %s\n", strerror(-err));
-}
-
-static void read_key(const struct nlattr *nest, struct key *key)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested(attr, nest) {
-		switch (mnl_attr_get_type(attr)) {
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS:
-			key->ats = mnl_attr_get_u8(attr);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ACCESS_FLAGS:
-			key->access_flags = mnl_attr_get_u32(attr);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_VENDOR_KEY:
-			key->vendor_key = mnl_attr_get_u64(attr);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_KERNEL_VENDOR_KEY:
-			key->kernel_vendor_key = mnl_attr_get_u64(attr);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS:
-			key->num_dma_blocks = mnl_attr_get_u64(attr);
-			break;
-		}
-	}
-}
-
-static void read_pool(const struct nlattr *nest, struct pool *pool)
-{
-	const struct nlattr *attr;
-
-	*pool = (struct pool) {};
-	mnl_attr_for_each_nested(attr, nest) {
-		switch (mnl_attr_get_type(attr)) {
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY:
-			read_key(attr, &pool->key);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_QUEUE_HANDLES:
-			pool->idle = mnl_attr_get_u32(attr);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES:
-			pool->pinned = mnl_attr_get_u32(attr);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_IN_USE:
-			pool->in_use = mnl_attr_get_u64(attr);
-			break;
-		}
-	}
 }
 
 /*
@@ -288,8 +214,8 @@ static void read_pool(const struct nlattr *nest, struct pool *pool)
  */
 
 struct dump {
-	bool (*check)(struct dump *dump, const struct pool *pool);
-	struct key last;
+	bool (*check)(struct dump *dump, const struct frmr_pool *pool);
+	struct frmr_key last;
 	unsigned int messages;
 	unsigned int pools;
 	unsigned int stable;
@@ -305,7 +231,7 @@ static int compare_u64(__u64 a, __u64 b)
 }
 
 /* The order of the pools: the size is what counts least. */
-static int compare(const struct key *a, const struct key *b)
+static int compare(const struct frmr_key *a, const struct frmr_key *b)
 {
 	return compare_u64(a->kernel_vendor_key, b->kernel_vendor_key) ?:
 	       compare_u64(a->vendor_key, b->vendor_key) ?:
@@ -314,9 +240,9 @@ static int compare(const struct key *a, const struct key *b)
 	       compare_u64(a->num_dma_blocks, b->num_dma_blocks);
 }
 
-static bool complain(const struct pool *pool, const char *what)
+static bool complain(const struct frmr_pool *pool, const char *what)
 {
-	const struct key *key = &pool->key;
+	const struct frmr_key *key = &pool->key;
 
 	ksft_print_msg("%llx:%llx:%x:%x[%llx] %s: %u pinned, %u idle, %llu in use\n",
 		       key->vendor_key, key->num_dma_blocks, key->access_flags,
@@ -325,7 +251,7 @@ static bool complain(const struct pool *pool, const char *what)
 	return false;
 }
 
-static bool check_pool(struct dump *dump, const struct pool *pool)
+static bool check_pool(struct dump *dump, const struct frmr_pool *pool)
 {
 	if (compare(&dump->last, &pool->key) >= 0)
 		return complain(pool, "is out of order, or came twice");
@@ -336,7 +262,7 @@ static int on_pools(const struct nlmsghdr *nlh, void *arg)
 {
 	struct nlattr *attr, *entry;
 	struct dump *dump = arg;
-	struct pool pool;
+	struct frmr_pool pool;
 
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR) {
 		ksft_print_msg("the dump says that it was interrupted\n");
@@ -347,7 +273,7 @@ static int on_pools(const struct nlmsghdr *nlh, void *arg)
 		if (mnl_attr_get_type(attr) != RDMA_NLDEV_ATTR_FRMR_POOLS)
 			continue;
 		mnl_attr_for_each_nested(entry, attr) {
-			read_pool(entry, &pool);
+			frmr_read_pool(entry, &pool);
 			if (!dump->wrong && !check_pool(dump, &pool))
 				dump->wrong = true;
 			dump->last = pool.key;
@@ -458,9 +384,9 @@ static bool device_is_content(const char *name)
 
 static __u32 dev;
 
-static struct key grid_key(unsigned int class, unsigned int size)
+static struct frmr_key grid_key(unsigned int class, unsigned int size)
 {
-	return (struct key) {
+	return (struct frmr_key) {
 		.vendor_key = vendor_keys[class / (NUM_ACCESS * NUM_ATS)],
 		.access_flags = access_flags[class / NUM_ATS % NUM_ACCESS],
 		.ats = class % NUM_ATS,
@@ -468,10 +394,10 @@ static struct key grid_key(unsigned int class, unsigned int size)
 	};
 }
 
-static unsigned int grid_class(const struct key *key)
+static unsigned int grid_class(const struct frmr_key *key)
 {
 	unsigned int class;
-	struct key at;
+	struct frmr_key at;
 
 	for (class = 0; class < NUM_CLASSES; class++) {
 		at = grid_key(class, key->num_dma_blocks);
@@ -493,10 +419,10 @@ static unsigned int stable_pinned(unsigned int class, unsigned int size)
 	return 1 + (class + size / 2) % 3;
 }
 
-static bool check_kernel_pool(struct dump *dump, const struct pool *pool)
+static bool check_kernel_pool(struct dump *dump, const struct frmr_pool *pool)
 {
-	const struct key *key = &pool->key;
-	struct key want = {
+	const struct frmr_key *key = &pool->key;
+	struct frmr_key want = {
 		.kernel_vendor_key = 1,
 		.num_dma_blocks = ++dump->kernel,
 	};
@@ -508,7 +434,7 @@ static bool check_kernel_pool(struct dump *dump, const struct pool *pool)
 	return true;
 }
 
-static bool check_grid(struct dump *dump, const struct pool *pool)
+static bool check_grid(struct dump *dump, const struct frmr_pool *pool)
 {
 	unsigned int size = pool->key.num_dma_blocks;
 	unsigned int class, pinned;
@@ -551,7 +477,7 @@ static bool right_dump(struct client *c, bool details, struct dump *dump)
 static void make_grid(struct client *c)
 {
 	unsigned int class, size;
-	struct key key;
+	struct frmr_key key;
 
 	dev = device_new(c, NAME);
 	set_aging(c, dev, 1);
@@ -572,7 +498,7 @@ struct churn {
 	atomic_bool stop;
 };
 
-static struct key transient_key(__u64 *random)
+static struct frmr_key transient_key(__u64 *random)
 {
 	unsigned int class, size;
 
@@ -585,7 +511,7 @@ static struct key transient_key(__u64 *random)
 
 static void *churn_main(void *arg)
 {
-	struct key pinned[NUM_TRANSIENT] = {};
+	struct frmr_key pinned[NUM_TRANSIENT] = {};
 	struct churn *churn = arg;
 	struct client *c = calloc(1, sizeof(*c));
 	unsigned int i = 0;
@@ -744,15 +670,15 @@ static bool test_a_dump_may_be_abandoned(void)
 #define MIDDLE_BEGIN	150
 #define MIDDLE_END	450
 
-static struct key row_key(unsigned int size)
+static struct frmr_key row_key(unsigned int size)
 {
-	return (struct key) { .vendor_key = 1, .num_dma_blocks = size };
+	return (struct frmr_key) { .vendor_key = 1, .num_dma_blocks = size };
 }
 
 static void pin_row(struct client *c, __u32 index, unsigned int from,
 		    unsigned int to, unsigned int count)
 {
-	struct key key;
+	struct frmr_key key;
 
 	for (; from <= to; from++) {
 		key = row_key(from);
@@ -773,9 +699,9 @@ static bool await_pools(__u32 index, unsigned int pools)
 }
 
 /* A pool that is being made may not be pinned yet. */
-static bool check_growing_row(struct dump *dump, const struct pool *pool)
+static bool check_growing_row(struct dump *dump, const struct frmr_pool *pool)
 {
-	struct key want = row_key(pool->key.num_dma_blocks);
+	struct frmr_key want = row_key(pool->key.num_dma_blocks);
 
 	dump->stable += want.num_dma_blocks <= MIDDLE_BEGIN ||
 			want.num_dma_blocks > MIDDLE_END;
@@ -783,7 +709,7 @@ static bool check_growing_row(struct dump *dump, const struct pool *pool)
 	       complain(pool, "is not in the row");
 }
 
-static bool check_row(struct dump *dump, const struct pool *pool)
+static bool check_row(struct dump *dump, const struct frmr_pool *pool)
 {
 	return check_growing_row(dump, pool) &&
 	       (pool->pinned == 1 || complain(pool, "is not pinned"));

@@ -21,6 +21,7 @@
 #include <libmnl/libmnl.h>
 #include <rdma/rdma_netlink.h>
 #include "../kselftest.h"
+#include "frmr_netlink.h"
 #include "rdma_util.h"
 
 #define NSEC_PER_SEC	1000000000ull
@@ -58,13 +59,6 @@
 #define GONE_SECONDS	10
 #define AGING_DEFAULT	60
 
-struct key {
-	__u64 vendor_key;
-	__u64 num_dma_blocks;
-	__u32 access_flags;
-	__u8 ats;
-};
-
 /* @size can differ from what the header says. */
 struct request {
 	size_t size;
@@ -96,18 +90,8 @@ struct outcome {
 	unsigned long count;
 };
 
-struct pool {
-	struct key key;
-	__u64 idle;
-	__u64 in_use;
-	__u64 pinned;
-	__u64 created;
-	__u64 destroyed;
-	__u64 dropped;
-};
-
 struct listing {
-	struct pool pools[MAX_POOLS];
+	struct frmr_pool pools[MAX_POOLS];
 	unsigned int count;
 	unsigned int messages;
 	__u32 aging_period;
@@ -179,31 +163,19 @@ static void put_get(struct nlmsghdr *nlh, bool details)
 static void put_aging(struct nlmsghdr *nlh, __u32 seconds)
 {
 	put_header(nlh, SET, 0);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_DEV_INDEX, dev_index);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD, seconds);
+	frmr_put_aging(nlh, dev_index, seconds);
 }
 
-static void put_pinned(struct nlmsghdr *nlh, const struct key *key, __u32 count)
+static void put_pinned(struct nlmsghdr *nlh, const struct frmr_key *key,
+		       __u32 count)
 {
-	struct nlattr *nest;
-
 	put_header(nlh, SET, 0);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_DEV_INDEX, dev_index);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES, count);
-	nest = mnl_attr_nest_start(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY);
-	mnl_attr_put_u8(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS, key->ats);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ACCESS_FLAGS,
-			 key->access_flags);
-	mnl_attr_put_u64(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_VENDOR_KEY,
-			 key->vendor_key);
-	mnl_attr_put_u64(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS,
-			 key->num_dma_blocks);
-	mnl_attr_nest_end(nlh, nest);
+	frmr_put_pinned(nlh, dev_index, key, count);
 }
 
 static void build_valid(struct request *r)
 {
-	struct key key = {};
+	struct frmr_key key = {};
 
 	memset(r, 0, sizeof(*r));
 	switch (below(8)) {
@@ -854,80 +826,12 @@ static int set_aging(__u32 seconds)
 	return talk(&r.nlh, NULL, NULL);
 }
 
-static int set_pinned(const struct key *key, __u32 count)
+static int set_pinned(const struct frmr_key *key, __u32 count)
 {
 	struct request r = {};
 
 	put_pinned(&r.nlh, key, count);
 	return talk(&r.nlh, NULL, NULL);
-}
-
-static void read_key(const struct nlattr *nest, struct key *key)
-{
-	const struct nlattr *a;
-
-	mnl_attr_for_each_nested(a, nest) {
-		switch (mnl_attr_get_type(a)) {
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ATS:
-			key->ats = mnl_attr_get_u8(a);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_ACCESS_FLAGS:
-			key->access_flags = mnl_attr_get_u32(a);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_VENDOR_KEY:
-			key->vendor_key = mnl_attr_get_u64(a);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS:
-			key->num_dma_blocks = mnl_attr_get_u64(a);
-			break;
-		}
-	}
-}
-
-/* A sequence: a name, then its value. */
-static void read_counters(const struct nlattr *nest, struct pool *pool)
-{
-	const struct nlattr *a;
-	const char *name = "";
-
-	mnl_attr_for_each_nested(a, nest) {
-		if (mnl_attr_get_type(a) == RDMA_NLDEV_ATTR_DRIVER_STRING)
-			name = mnl_attr_get_str(a);
-		if (mnl_attr_get_type(a) != RDMA_NLDEV_ATTR_DRIVER_U64)
-			continue;
-		if (!strcmp(name, "created"))
-			pool->created = mnl_attr_get_u64(a);
-		else if (!strcmp(name, "destroyed"))
-			pool->destroyed = mnl_attr_get_u64(a);
-		else if (!strcmp(name, "dropped"))
-			pool->dropped = mnl_attr_get_u64(a);
-	}
-}
-
-static void read_pool(const struct nlattr *nest, struct pool *pool)
-{
-	const struct nlattr *a;
-
-	memset(pool, 0, sizeof(*pool));
-	mnl_attr_for_each_nested(a, nest) {
-		switch (mnl_attr_get_type(a)) {
-		case RDMA_NLDEV_ATTR_FRMR_POOL_KEY:
-			read_key(a, &pool->key);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_QUEUE_HANDLES:
-			pool->idle = mnl_attr_get_u32(a);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_IN_USE:
-			pool->in_use = mnl_attr_get_u64(a);
-			break;
-		case RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES:
-			pool->pinned = mnl_attr_get_u32(a);
-			break;
-		case RDMA_NLDEV_ATTR_DRIVER:
-			read_counters(a, pool);
-			break;
-		}
-	}
 }
 
 static int on_pools(const struct nlmsghdr *nlh, void *arg)
@@ -945,7 +849,7 @@ static int on_pools(const struct nlmsghdr *nlh, void *arg)
 		mnl_attr_for_each_nested(entry, a) {
 			if (l->count == MAX_POOLS)
 				return MNL_CB_ERROR;
-			read_pool(entry, &l->pools[l->count++]);
+			frmr_read_pool(entry, &l->pools[l->count++]);
 		}
 	}
 	return MNL_CB_OK;
@@ -961,7 +865,7 @@ static int list_pools(struct listing *l)
 	return talk(&r.nlh, on_pools, l) ?: l->messages ? 0 : -ENODATA;
 }
 
-static bool is_balanced(const struct pool *p)
+static bool is_balanced(const struct frmr_pool *p)
 {
 	return p->created == p->destroyed + p->dropped + p->idle + p->in_use;
 }
@@ -970,7 +874,7 @@ static bool is_balanced(const struct pool *p)
 static bool all_balanced(void)
 {
 	struct listing l;
-	struct pool *p;
+	struct frmr_pool *p;
 	bool ok = !list_pools(&l);
 
 	for (p = l.pools; p < l.pools + l.count; p++)
@@ -981,12 +885,12 @@ static bool all_balanced(void)
 static void print_unbalanced(void)
 {
 	struct listing l;
-	struct pool *p;
+	struct frmr_pool *p;
 
 	list_pools(&l);
 	for (p = l.pools; p < l.pools + l.count; p++)
 		if (!is_balanced(p))
-			ksft_print_msg("pool of %llu blocks: %llu != %llu + %llu + %llu + %llu\n",
+			ksft_print_msg("pool of %llu blocks: %llu != %llu + %llu + %u + %llu\n",
 				       p->key.num_dma_blocks, p->created,
 				       p->destroyed, p->dropped, p->idle,
 				       p->in_use);
@@ -1014,7 +918,7 @@ static bool eventually(unsigned int seconds, bool (*condition)(void))
 static bool unpin_all(void)
 {
 	struct listing l;
-	struct pool *p;
+	struct frmr_pool *p;
 	bool ok = !list_pools(&l);
 
 	for (p = l.pools; p < l.pools + l.count; p++)
@@ -1026,7 +930,7 @@ static bool unpin_all(void)
 /* A pool of each size, for dumps to have something to show. */
 static void fill_pools(void)
 {
-	struct key key = { .num_dma_blocks = 1 };
+	struct frmr_key key = { .num_dma_blocks = 1 };
 
 	for (; key.num_dma_blocks <= MAX_BLOCKS; key.num_dma_blocks *= 2)
 		if (set_pinned(&key, 1))
@@ -1035,7 +939,7 @@ static void fill_pools(void)
 
 static void test_well_formed(void)
 {
-	struct key key = { .num_dma_blocks = 1 };
+	struct frmr_key key = { .num_dma_blocks = 1 };
 	struct listing l;
 
 	ksft_test_result(!set_aging(AGING_DEFAULT) && !list_pools(&l) &&

@@ -2,7 +2,8 @@
 /*
  * What the benchmark compares the core with: the pools as one would write them
  * first. A tree under a reader-writer lock; in each pool one lock, and a stack
- * in pages, allocated when the last one is full and freed when it is empty.
+ * in pages, allocated and cleared when the last one is full and freed when it is
+ * empty. So does the cache of mkeys that mlx5 has without this series.
  *
  * Keeps the interface and the rules that the benchmark needs, but neither
  * reclaims nor ends pools.
@@ -105,7 +106,7 @@ static bool stack_put(struct ib_frmr_pool *pool, u32 handle)
 	struct page_of_handles *page;
 
 	if (pool->idle % PER_PAGE == 0) {
-		page = kmalloc(sizeof(*page), GFP_ATOMIC);
+		page = kzalloc(sizeof(*page), GFP_ATOMIC);
 		if (!page)
 			return false;
 		list_add_tail(&page->entry, &pool->pages);

@@ -228,4 +228,11 @@ test_histograms_count_hits_misses_and_what_aged()
 		"num_dma_blocks: *4 } .* count: *5$"
 }
 
+test_all_at_once()
+{
+	all_at_once &&
+	equal "in use" "$(total in_use)" 0 &&
+	eventually 10 no_pools
+}
+
 run_tests

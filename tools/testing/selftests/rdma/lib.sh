@@ -116,6 +116,30 @@ accounting_holds()
 	return 1
 }
 
+# Registrations of several threads and programs, which share pools and take from
+# each other's, while pools age, are pinned, unpinned and dumped.
+# At most 18 are in use and 6 pinned at a time.
+# ALL_AT_ONCE=seconds: how long, for detectors that need time.
+all_at_once()
+{
+	local seconds=${ALL_AT_ONCE:-5} end churns=() pid status=0
+
+	set_pools aging 1
+	churn -t 2 -m 5 -s 1,2,64 -v 0 -S "$seconds" >/dev/null & churns+=($!)
+	churn -m 8 -s 1,64,256 -v 0 -S "$seconds" >/dev/null & churns+=($!)
+	end=$((SECONDS + seconds))
+	while [ $SECONDS -lt $end ]; do
+		set_pools pinned 0:1:0:0 $((RANDOM % 4)) || status=1
+		set_pools pinned 0:40:0:0 $((RANDOM % 4)) || status=1
+		pools >/dev/null || status=1
+	done
+	for pid in "${churns[@]}"; do
+		wait "$pid" || status=1
+	done
+	set_pools pinned 0:1:0:0 0 && set_pools pinned 0:40:0:0 0 &&
+	return $status
+}
+
 no_pools()
 {
 	[ "$(pools | jq length)" -eq 0 ]

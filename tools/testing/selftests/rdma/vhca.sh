@@ -250,6 +250,16 @@ test_registration_succeeds_while_idle_mkeys_can_be_reclaimed()
 	return 1
 }
 
+# What is in use and pinned fits; the rest has to give way all the time.
+test_all_at_once_with_few_mkeys()
+{
+	has_pools || return "$KSFT_SKIP"
+	echo $(($(other_mkeys) + 26)) >$VHCA/max_mkeys
+	all_at_once &&
+	[ "$(total reclaimed)" -gt 0 ] &&
+	equal "in use" "$(total in_use)" 0
+}
+
 run_vhca_tests()
 {
 	local tests t

@@ -36,13 +36,12 @@ name = "lookup dump tick_idle tick_aged pinned"
 what = "'A pop and a push in one of N pools' 'A dump of N pools' \
 'An aging tick that leaves N idle handles' \
 'An aging tick that destroys N handles' 'To pin N handles'"
-unit = "ns us us us us"
 
 do for [i = 1:words(name)] {
 	set output "growth_" . word(name, i) . "." . format
 	set title word(what, i)
 	set xlabel "N"
-	set ylabel word(unit, i)
+	set ylabel i == 1 ? "ns" : "us"
 	file = "growth_" . word(name, i) . ".dat"
 	plot file using 1:2 title "FRMR pools" ls 1, \
 	     file using 1:3 title "single-lock baseline" ls 2

@@ -320,4 +320,3 @@ void vhca_pci_remove_device(struct vhca *vhca)
 	pci_stop_and_remove_bus_device_locked(pdev);
 	pci_dev_put(pdev);
 }
-

@@ -30,7 +30,7 @@ help:
 	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
 	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'
 
-run check kunit selftest pyverbs userspace lint bench shell:
+run check kunit selftest pyverbs userspace lint bench shell series:
 	@harness/$@.sh
 
 tree:
@@ -42,5 +42,5 @@ kernel: tree
 clean:
 	rm -rf build
 
-.PHONY: help run check kunit selftest pyverbs userspace lint bench shell tree
-.PHONY: kernel clean
+.PHONY: help run check kunit selftest pyverbs userspace lint bench shell series
+.PHONY: tree kernel clean

@@ -62,3 +62,25 @@ in_time()
 {
 	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
 }
+
+# new_files: the files of the series that the kernel does not have yet
+new_files()
+{
+	# shellcheck disable=SC2086
+	(cd "$TOP" && find $SERIES_DIRS -type f ! -name '*~' | LC_ALL=C sort)
+}
+
+# insert_entry ENTRY FILE: the FILE MAINTAINERS, with ENTRY where the alphabet
+# wants it
+insert_entry()
+{
+	LC_ALL=C awk '
+		FNR == 1 { file++ }
+		file == 1 { entry = entry $0 "\n"; ours = ours ? ours : $0 }
+		/^Maintainers List/ { list = file }
+		{ title = list == file && /^[0-9A-Z]/ && !/^(.:|Maint)/ }
+		file == 2 && title && $0 < ours && $0 > last { last = $0 }
+		file == 3 && title && found { print entry; found = 0 }
+		file == 3 && title && $0 == last { found = 1 }
+		file == 3 { print }' "$1" "$2" "$2"
+}

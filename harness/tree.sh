@@ -126,13 +126,12 @@ link_files()
 {
 	local list=$TREE/.frmr/files f
 
-	cd "$TOP"
-	# shellcheck disable=SC2086
-	find $SERIES_DIRS -type f | sort >"$list.new"
+	new_files >"$list.new"
 	if [ -f "$list" ]; then
-		comm -23 "$list" "$list.new" | while read -r f; do
-			rm -f "$TREE/$f"
-		done
+		LC_ALL=C comm -23 <(LC_ALL=C sort "$list") "$list.new" |
+			while read -r f; do
+				rm -f "$TREE/$f"
+			done
 	fi
 	while read -r f; do
 		[ "$(readlink "$TREE/$f")" != "$TOP/$f" ] || continue
@@ -153,17 +152,7 @@ add_maintainers()
 	[ -f "$TREE/.frmr/maintainers.base" ] ||
 		cp "$out" "$TREE/.frmr/maintainers.base"
 	rm -f "$out"
-	LC_ALL=C awk '
-		FNR == 1 { file++ }
-		file == 1 { entry = entry $0 "\n"; ours = ours ? ours : $0 }
-		/^Maintainers List/ { list = file }
-		{ title = list == file && /^[0-9A-Z]/ && !/^(.:|Maint)/ }
-		file == 2 && title && $0 < ours && $0 > last { last = $0 }
-		file == 3 && title && found { print entry; found = 0 }
-		file == 3 && title && $0 == last { found = 1 }
-		file == 3 { print }' \
-		"$entry" "$TREE/.frmr/maintainers.base" \
-		"$TREE/.frmr/maintainers.base" >"$out"
+	insert_entry "$entry" "$TREE/.frmr/maintainers.base" >"$out"
 	touch "$TREE/.frmr/maintainers"
 }
 

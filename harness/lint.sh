@@ -4,17 +4,19 @@
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
+. "$TOP/harness/series.sh"
 
 # files PATTERN...: files of the series whose names match
 files()
 {
-	local args=() p
+	local f p
 
-	for p; do
-		args+=(-o -name "$p")
+	for f in $(new_files); do
+		for p; do
+			# shellcheck disable=SC2053
+			[[ ${f##*/} != $p ]] || echo "$f"
+		done
 	done
-	# shellcheck disable=SC2086
-	(cd "$TOP" && find $SERIES_DIRS -type f \( "${args[@]:1}" \) | sort)
 }
 
 # check NAME COMMAND...: passed if it succeeds and prints nothing
@@ -49,28 +51,114 @@ SHIM_TYPES+=,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO,AVOID_BUG,USE_LOCKDEP
 SHIM_TYPES+=,EXPORT_SYMBOL,SUSPECT_CODE_INDENT,UNCOMMENTED_DEFINITION
 SHIM_TYPES+=,ARCH_DEFINES,CAMELCASE
 
-check_files()
+# What is beside the shims: the mail that brings both is excused from more.
+check_users_of_shims()
 {
 	local f status=0
 
-	for f in $(files '*.[ch]' Makefile Kconfig); do
+	for f in $(files '*.[ch]' Makefile); do
 		case $f in
-		include/trace/*)
-			checkpatch --ignore $TRACE_TYPES -f "$f" || status=1 ;;
-		tools/testing/frmr_pools/include/*)
-			checkpatch --ignore $SHIM_TYPES -f "$f" || status=1 ;;
+		tools/testing/frmr_pools/include/*) ;;
 		tools/testing/frmr_pools/fuzz.c)
 			checkpatch --ignore CAMELCASE -f "$f" || status=1 ;;
-		*)
+		tools/testing/frmr_pools/*)
 			checkpatch -f "$f" || status=1 ;;
 		esac
 	done
 	return $status
 }
 
-check_patches()
+# The series, made by nobody in particular, to be looked at and not to be sent
+LINT_SERIES=$BUILD/lint-series
+
+make_series()
 {
-	checkpatch --no-signoff "$TOP"/patches/*.patch
+	GIT_AUTHOR_NAME=Nobody GIT_AUTHOR_EMAIL=nobody@localhost \
+		SOURCE_DATE_EPOCH=0 "$TOP/harness/series.sh" "$1"
+}
+
+# Nothing but files, patches and messages goes into it: it is the same in another
+# place of the world, and for a user with other habits.
+check_same_series()
+{
+	local log=$BUILD/lint-series.log
+
+	if ! make_series "$LINT_SERIES" >"$log" 2>&1 ||
+	   ! (umask 077 && GIT_CONFIG_GLOBAL=$TOP/harness/config/git TZ=Asia/Tokyo \
+		make_series "$LINT_SERIES.again") >>"$log" 2>&1; then
+		cat "$log"
+		return 1
+	fi
+	diff -r "$LINT_SERIES" "$LINT_SERIES.again"
+}
+
+# check_applied DIR: each file of the series in DIR, and no other, is as "make
+# tree" has it
+check_applied()
+{
+	local f
+
+	diff <(git -C "$1" ls-files) \
+		<({ new_files; changed_files; } | LC_ALL=C sort) || return 1
+	while read -r f; do
+		cmp "$1/$f" "$TREE/$f"
+		[ -x "$1/$f" ] || [ ! -x "$TREE/$f" ] ||
+			echo "$f can't be executed"
+	done < <(git -C "$1" ls-files)
+}
+
+check_git_am()
+{
+	local dir=$BUILD/lint-am
+
+	rm -rf "$dir"
+	"$TOP/harness/apply.sh" "$LINT_SERIES" "$dir" &&
+		check_applied "$dir"
+}
+
+# What is said of files that come and go is not for us: check_maintainers asks
+# for more.
+check_mails()
+{
+	local i ignore mails status=0
+
+	mapfile -t mails < <(ls "$LINT_SERIES"/*.patch)
+	read_map
+	for i in "${!mails[@]}"; do
+		ignore=FILE_PATH_CHANGES
+		case ${STEPS[i - 1]} in
+		*-trace) ignore+=,$TRACE_TYPES ;;
+		*-userspace) ignore+=,$SHIM_TYPES ;;
+		esac
+		checkpatch --ignore "$ignore" "${mails[i]}" || status=1
+	done
+	check_users_of_shims || status=1
+	return $status
+}
+
+# Each new file is in our entry of MAINTAINERS, and each line of it names one.
+check_maintainers()
+{
+	local f pattern patterns
+
+	cd "$TOP" || return
+	mapfile -t patterns < <(sed -n 's/^F:\t//p' MAINTAINERS)
+	for f in $(new_files); do
+		for pattern in "${patterns[@]}"; do
+			# shellcheck disable=SC2053
+			[[ $f != ${pattern/%\//\/*} ]] || continue 2
+		done
+		echo "$f is not in MAINTAINERS"
+	done
+	for pattern in "${patterns[@]}"; do
+		compgen -G "${pattern%/}" >/dev/null || echo "there is no $pattern"
+	done
+}
+
+check_spelling()
+{
+	cd "$TOP" && codespell --skip=./build,./.git \
+		--ignore-words=harness/spelling
 }
 
 check_kernel_doc()
@@ -196,8 +284,11 @@ run_lint()
 	# Anew: what is not compiled does not warn.
 	rm -rf "$BUILD/tools" "$BUILD/selftests"
 	"$TOP/harness/programs.sh"
-	check "checkpatch of new files" check_files
-	check "checkpatch of patches" check_patches
+	check "series: the same each time" check_same_series
+	check "series: git am gives the tree" check_git_am
+	check "series: checkpatch" check_mails
+	check "series: maintainers" check_maintainers
+	check "spelling" check_spelling
 	check "kernel-doc" check_kernel_doc
 	check "documentation" check_documentation
 	check "programs without a warning" check_programs
@@ -213,7 +304,7 @@ run_lint()
 }
 
 LINT_PACKAGES="clang sparse coccinelle ocaml-nox ocaml-findlib shellcheck
-python3 python3-sphinx perl"
+codespell git python3 python3-sphinx perl"
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	# shellcheck disable=SC2086

@@ -183,11 +183,11 @@ format_series()
 }
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
+	out=${1:-$BUILD/series}
 	need git
 	"$TOP/harness/tree.sh"
 	read_map
 	identify
-	format_series "$BUILD/series"
-	say "$((${#STEPS[@]} + 1)) mails in build/series; \
-git am --empty=drop build/series/*.patch"
+	format_series "$out"
+	say "$((${#STEPS[@]} + 1)) mails: git am --empty=drop $out/*.patch"
 fi

@@ -79,6 +79,7 @@ static void vhca_general_caps(void *cap)
 	SET(relaxed_ordering_read, 1);
 	SET(relaxed_ordering_write_umr, 1);
 	SET(relaxed_ordering_read_umr, 1);
+	SET(pg, 1);
 #undef SET
 }
 
@@ -93,18 +94,38 @@ static void vhca_atomic_caps(void *cap)
 		 1);
 }
 
+/* The memory scheme, which the driver takes only together with prefetching. */
+static void vhca_odp_caps(void *cap)
+{
+#define SET(field) \
+	MLX5_SET(odp_cap, cap, memory_page_fault_scheme_cap.field, 1)
+	MLX5_SET(odp_cap, cap, mem_page_fault, 1);
+	SET(page_prefetch);
+	SET(rc_odp_caps.send);
+	SET(rc_odp_caps.receive);
+	SET(rc_odp_caps.srq_receive);
+	SET(rc_odp_caps.write);
+	SET(rc_odp_caps.read);
+	SET(rc_odp_caps.atomic);
+#undef SET
+}
+
 /* As after power-on; the driver sets some of them. */
 static void vhca_caps_fill(struct vhca *vhca)
 {
+	int type;
+
 	memset(vhca->caps, 0, MLX5_CAP_NUM * sizeof(*vhca->caps));
 	vhca_general_caps(VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_MAX));
 	vhca_atomic_caps(VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_MAX));
-	memcpy(VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_CUR),
-	       VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_MAX),
-	       sizeof(vhca->caps[0][0]));
-	memcpy(VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_CUR),
-	       VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_MAX),
-	       sizeof(vhca->caps[0][0]));
+	vhca_odp_caps(VHCA_CAP(vhca, MLX5_CAP_ODP, VHCA_MAX));
+	for (type = 0; type < MLX5_CAP_NUM; type++)
+		memcpy(VHCA_CAP(vhca, type, VHCA_CUR),
+		       VHCA_CAP(vhca, type, VHCA_MAX),
+		       sizeof(vhca->caps[0][0]));
+	/* Faults stop queue pairs, unless the driver wants it otherwise. */
+	MLX5_SET(odp_cap, VHCA_CAP(vhca, MLX5_CAP_ODP, VHCA_CUR),
+		 mem_page_fault, 0);
 }
 
 int vhca_caps_init(struct vhca *vhca)
@@ -159,6 +180,7 @@ u8 vhca_teardown_hca(struct vhca *vhca, struct vhca_cmd *cmd)
 	vhca_cq_reset(vhca);
 	vhca_eq_reset(vhca);
 	vhca_mkey_reset(vhca);
+	vhca_fault_reset(vhca);
 	vhca_caps_reset(vhca);
 	return MLX5_CMD_STAT_OK;
 }

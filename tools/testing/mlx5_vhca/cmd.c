@@ -73,6 +73,7 @@ static const struct {
 	CMD(CREATE_MKEY, create_mkey, vhca_create_mkey),
 	CMD(DESTROY_MKEY, destroy_mkey, vhca_destroy_mkey),
 	CMD(QUERY_MKEY, query_mkey, vhca_query_mkey),
+	CMD(PAGE_FAULT_RESUME, page_fault_resume, vhca_page_fault_resume),
 
 	CMD(CREATE_EQ, create_eq, vhca_create_eq),
 	CMD(DESTROY_EQ, destroy_eq, vhca_destroy_eq),
@@ -274,7 +275,7 @@ void vhca_cmd_notify(struct vhca *vhca)
 	data.cmd.vector = cpu_to_be32(vhca->pending_completions);
 	vhca->pending_completions = 0;
 	if (eq)
-		vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_CMD, &data);
+		vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_CMD, 0, &data);
 }
 
 static void vhca_complete_slot(struct vhca *vhca, int i, u8 delivery,

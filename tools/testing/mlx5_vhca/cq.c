@@ -97,7 +97,7 @@ bool vhca_cq_poll(struct vhca *vhca)
 			continue;
 		cq->arm_sn++;
 		data.comp.cqn = cpu_to_be32(cq->cqn);
-		vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_COMP, &data);
+		vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_COMP, 0, &data);
 		busy = true;
 	}
 	return busy;

@@ -2,6 +2,7 @@
 /* The tests' side of the device: see README.rst for the files. */
 
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/uaccess.h>
 #include "vhca.h"
@@ -52,7 +53,7 @@ static ssize_t vhca_fail_command_write(struct file *file,
 				       const char __user *user, size_t size,
 				       loff_t *pos)
 {
-	struct vhca *vhca = file->private_data;
+	struct vhca *vhca = file_inode(file)->i_private;
 	u32 opcode, count, status;
 	char text[64] = {};
 	int err;
@@ -103,8 +104,10 @@ static int vhca_access_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int vhca_access(struct vhca *vhca, const struct vhca_access_request *r,
-		       void *data)
+/* One attempt: -EAGAIN while a page is missing. */
+static int vhca_try_access(struct vhca *vhca,
+			   const struct vhca_access_request *r, void *data,
+			   struct vhca_page_fault *fault)
 {
 	static const enum vhca_rights rights[] = {
 		[0] = VHCA_LOCAL_READ,
@@ -114,12 +117,33 @@ static int vhca_access(struct vhca *vhca, const struct vhca_access_request *r,
 	};
 	int err;
 
-	mutex_lock(&vhca->lock);
+	if (vhca_fault_pending(vhca, fault))
+		return -EAGAIN;
+	vhca->may_fault = fault->state != VHCA_FAULT_FAILED;
 	err = vhca_mkey_access(vhca, r->key, r->pd, r->addr, data, r->length,
 			       rights[r->flags & (VHCA_ACCESS_WRITE |
 						  VHCA_ACCESS_REMOTE)]);
-	mutex_unlock(&vhca->lock);
+	vhca->may_fault = false;
+	if (err == -EAGAIN)
+		vhca_fault_raise(vhca, fault);
 	return err;
+}
+
+static int vhca_access(struct vhca *vhca, const struct vhca_access_request *r,
+		       void *data)
+{
+	struct vhca_page_fault fault = {};
+	int err;
+
+	for (;;) {
+		mutex_lock(&vhca->lock);
+		err = vhca_try_access(vhca, r, data, &fault);
+		mutex_unlock(&vhca->lock);
+		if (err != -EAGAIN)
+			return err;
+		/* The driver needs the device for its answer. */
+		usleep_range(50, 100);
+	}
 }
 
 /* A request with, if it writes, the data behind it. */
@@ -271,6 +295,7 @@ void vhca_debugfs_init(struct vhca *vhca)
 	debugfs_create_u32("pages", 0400, dir, &vhca->num_pages);
 	debugfs_create_u64("commands", 0400, dir, &vhca->num_commands);
 	debugfs_create_u64("umrs", 0400, dir, &vhca->num_umrs);
+	debugfs_create_u64("page_faults", 0400, dir, &vhca->num_page_faults);
 }
 
 void vhca_debugfs_cleanup(struct vhca *vhca)

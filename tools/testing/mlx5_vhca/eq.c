@@ -7,13 +7,14 @@
  * what is written to it is overwritten before it can be seen. So the device
  * does without: it raises an interrupt for each event, and relies on the driver
  * not to have more of them outstanding than fit. That it can't have: there is
- * one event for each slot of the command queue, one for pages, and one for each
- * completion queue, which is armed again only when the event was read.
+ * one event for each slot of the command queue, one for pages, one for each
+ * completion queue, which is armed again only when the event was read, and one
+ * page fault for each queue pair.
  */
 
 #include "vhca.h"
 
-void vhca_eq_event(struct vhca *vhca, struct vhca_eq *eq, u8 type,
+void vhca_eq_event(struct vhca *vhca, struct vhca_eq *eq, u8 type, u8 subtype,
 		   const union ev_data *data)
 {
 	u32 size = BIT(eq->log_size);
@@ -24,7 +25,7 @@ void vhca_eq_event(struct vhca *vhca, struct vhca_eq *eq, u8 type,
 	if (!eqe)
 		return;
 	eqe->type = type;
-	eqe->sub_type = 0;
+	eqe->sub_type = subtype;
 	eqe->data = *data;
 	/* The driver's as soon as the owner bit changes. */
 	smp_store_release(&eqe->owner, !!(eq->producer & size));
@@ -49,7 +50,7 @@ void vhca_async_event(struct vhca *vhca, u8 type, const union ev_data *data)
 	struct vhca_eq *eq = vhca_eq_for(vhca, type);
 
 	if (eq)
-		vhca_eq_event(vhca, eq, type, data);
+		vhca_eq_event(vhca, eq, type, 0, data);
 }
 
 static void vhca_eq_free(struct vhca *vhca, struct vhca_eq *eq)

@@ -38,6 +38,7 @@ void vhca_reset(struct vhca *vhca)
 	vhca_cq_reset(vhca);
 	vhca_eq_reset(vhca);
 	vhca_mkey_reset(vhca);
+	vhca_fault_reset(vhca);
 	vhca_pages_reset(vhca);
 	vhca_cmd_reset(vhca);
 	vhca_caps_reset(vhca);
@@ -117,6 +118,7 @@ static struct vhca *vhca_alloc(void)
 	xa_init_flags(&vhca->srqs, XA_FLAGS_ALLOC1);
 	xa_init_flags(&vhca->qps, XA_FLAGS_ALLOC1);
 	xa_init_flags(&vhca->mkeys, XA_FLAGS_ALLOC1);
+	xa_init_flags(&vhca->page_faults, XA_FLAGS_ALLOC);
 	INIT_LIST_HEAD(&vhca->qp_list);
 	vhca->window.name = "mlx5_vhca";
 	vhca->window.start = bar;

@@ -8,6 +8,9 @@
 #define VHCA_MTT_WRITE		BIT_ULL(1)
 #define VHCA_MTT_ADDRESS	GENMASK_ULL(63, 3)
 
+/* How many keys may lead to each other. */
+#define VHCA_MAX_DEPTH		4
+
 #define VHCA_WRITES	(VHCA_LOCAL_WRITE | VHCA_REMOTE_WRITE | VHCA_REMOTE_ATOMIC)
 
 /* Whether or not the low 8 bits of the key are right. */
@@ -70,6 +73,16 @@ struct vhca_target {
 	u64 length;
 };
 
+/* Entries without any rights are those of mkeys that know of none. */
+static bool vhca_mtt_present(const struct vhca_mkey *mkey, u64 entry,
+			     bool write)
+{
+	if (!mkey->pg_access && !(entry & (VHCA_MTT_READ | VHCA_MTT_WRITE)))
+		return entry;
+	return entry & (write ? VHCA_MTT_WRITE : VHCA_MTT_READ);
+}
+
+/* Where there is no page: -EAGAIN for who can ask the driver for it. */
 static int vhca_mtt(const struct vhca_mkey *mkey, u64 addr, bool write,
 		    struct vhca_target *target)
 {
@@ -81,9 +94,8 @@ static int vhca_mtt(const struct vhca_mkey *mkey, u64 addr, bool write,
 	if (i >= (u64)mkey->octowords * (VHCA_OCTOWORD / sizeof(entry)))
 		return -EFAULT;
 	entry = be64_to_cpu(mkey->xlt[i]);
-	if (!entry || (mkey->pg_access &&
-		       !(entry & (write ? VHCA_MTT_WRITE : VHCA_MTT_READ))))
-		return -EFAULT;
+	if (!vhca_mtt_present(mkey, entry, write))
+		return -EAGAIN;
 	target->addr = (entry & VHCA_MTT_ADDRESS) + offset;
 	target->length = BIT_ULL(shift) - offset;
 	return 0;
@@ -127,8 +139,8 @@ static int vhca_ksm(const struct vhca_mkey *mkey, u64 addr,
 	return 0;
 }
 
-static int vhca_mkey_translate(const struct vhca_mkey *mkey, u64 addr,
-			       bool write, struct vhca_target *target)
+static int vhca_mkey_lookup(const struct vhca_mkey *mkey, u64 addr, bool write,
+			    struct vhca_target *target)
 {
 	*target = (struct vhca_target){};
 	switch (vhca_mkey_mode(mkey)) {
@@ -144,6 +156,23 @@ static int vhca_mkey_translate(const struct vhca_mkey *mkey, u64 addr,
 		return vhca_ksm(mkey, addr, target);
 	}
 	return -EFAULT;
+}
+
+/* Remembers what is missing for the next @length bytes. */
+static int vhca_mkey_translate(struct vhca *vhca, const struct vhca_mkey *mkey,
+			       u32 key, u64 addr, u32 length, bool write,
+			       struct vhca_target *target)
+{
+	int err = vhca_mkey_lookup(mkey, addr, write, target);
+
+	if (err != -EAGAIN)
+		return err;
+	vhca->missing = (struct vhca_missing){
+		.addr = addr,
+		.key = key,
+		.length = length,
+	};
+	return vhca->may_fault ? -EAGAIN : -EFAULT;
 }
 
 /* A key that another key leads to is used as a local one. */
@@ -167,8 +196,8 @@ static int vhca_mkey_walk(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 		return -ELOOP;
 	err = vhca_mkey_check(mkey, key, pd, addr, length, rights);
 	for (; !err && length; length -= n, addr += n, data += n) {
-		err = vhca_mkey_translate(mkey, addr, rights & VHCA_WRITES,
-					  &target);
+		err = vhca_mkey_translate(vhca, mkey, key, addr, length,
+					  rights & VHCA_WRITES, &target);
 		if (err)
 			return err;
 		n = min_t(u64, length, target.length);
@@ -196,13 +225,48 @@ static int vhca_mkey_walk(struct vhca *vhca, u32 key, u32 pd, u64 addr,
  * Return: 0; -ENOKEY if there is no such mkey, -EKEYREVOKED if it is free,
  * -EKEYREJECTED if the low 8 bits of the key are another's, -EPERM for the
  * wrong PD, -EACCES without the right, -ERANGE outside of the region, -EFAULT
- * where nothing is translated to or no memory is.
+ * where nothing is translated to or no memory is, or -EAGAIN instead of it if
+ * the access may fault.
  */
 int vhca_mkey_access(struct vhca *vhca, u32 key, u32 pd, u64 addr, void *data,
 		     u32 length, enum vhca_rights rights)
 {
 	lockdep_assert_held(&vhca->lock);
-	return vhca_mkey_walk(vhca, key, pd, addr, data, length, rights, 4);
+	return vhca_mkey_walk(vhca, key, pd, addr, data, length, rights,
+			      VHCA_MAX_DEPTH);
+}
+
+/* Through all keys to the 8 bytes that an atomic operation is for. */
+static int vhca_mkey_find_word(struct vhca *vhca, u32 key, u32 pd, u64 addr,
+			       u64 **word)
+{
+	struct vhca_target target = { .addr = addr, .key = key };
+	enum vhca_rights rights = VHCA_REMOTE_ATOMIC;
+	int depth, err;
+
+	for (depth = 0; depth < VHCA_MAX_DEPTH; depth++) {
+		struct vhca_mkey *mkey;
+
+		key = target.key;
+		addr = target.addr;
+		mkey = vhca_mkey_get(vhca, key);
+		if (!mkey)
+			return -ENOKEY;
+		err = vhca_mkey_check(mkey, key, pd, addr, sizeof(**word),
+				      rights);
+		if (!err)
+			err = vhca_mkey_translate(vhca, mkey, key, addr,
+						  sizeof(**word), true,
+						  &target);
+		if (err)
+			return err;
+		if (!target.indirect) {
+			*word = vhca_dma(target.addr, sizeof(**word));
+			return *word ? 0 : -EFAULT;
+		}
+		rights = VHCA_LOCAL_WRITE;
+	}
+	return -ELOOP;
 }
 
 /* The same for 8 bytes that @op changes; what was there goes to @old. */
@@ -210,25 +274,16 @@ int vhca_mkey_atomic(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 		     u64 (*op)(u64 old, const u64 *operands),
 		     const u64 *operands, u64 *old)
 {
-	struct vhca_mkey *mkey = vhca_mkey_get(vhca, key);
-	struct vhca_target target;
-	u64 *p;
+	u64 *word;
 	int err;
 
-	if (!mkey)
-		return -ENOKEY;
-	err = vhca_mkey_check(mkey, key, pd, addr, sizeof(*p),
-			      VHCA_REMOTE_ATOMIC);
-	if (err)
-		return err;
-	err = vhca_mkey_translate(mkey, addr, true, &target);
-	if (err)
-		return err;
-	p = target.indirect ? NULL : vhca_dma(target.addr, sizeof(*p));
-	if (!p || !IS_ALIGNED(addr, sizeof(*p)))
+	if (!IS_ALIGNED(addr, sizeof(*word)))
 		return -EFAULT;
-	*old = READ_ONCE(*p);
-	while (!try_cmpxchg64(p, old, op(*old, operands)))
+	err = vhca_mkey_find_word(vhca, key, pd, addr, &word);
+	if (err)
+		return err;
+	*old = READ_ONCE(*word);
+	while (!try_cmpxchg64(word, old, op(*old, operands)))
 		;
 	return 0;
 }

@@ -28,12 +28,14 @@ void vhca_qp_error(struct vhca *vhca, struct vhca_qp *qp)
 		vhca_qp_event(vhca, qp, MLX5_EVENT_TYPE_SRQ_LAST_WQE);
 	qp->state = MLX5_QP_STATE_ERR;
 	qp->give_up = 0;
+	vhca_fault_end(vhca, &qp->fault);
 }
 
 static void vhca_qp_free(struct vhca *vhca, struct vhca_qp *qp)
 {
 	xa_erase(&vhca->qps, qp->qpn);
 	list_del(&qp->list);
+	vhca_fault_end(vhca, &qp->fault);
 	vhca_buf_free(&qp->buf);
 	kfree(qp);
 }
@@ -263,5 +265,6 @@ u8 vhca_2rst_qp(struct vhca *vhca, struct vhca_cmd *cmd)
 	qp->sq_consumer = 0;
 	qp->rq_consumer = 0;
 	qp->give_up = 0;
+	vhca_fault_end(vhca, &qp->fault);
 	return MLX5_CMD_STAT_OK;
 }

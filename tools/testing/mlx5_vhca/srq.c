@@ -38,6 +38,13 @@ bool vhca_srq_pop(struct vhca_srq *srq, void *wqe, u32 *size, u16 *index)
 	return true;
 }
 
+/* What was popped last is to be done later. */
+void vhca_srq_unpop(struct vhca_srq *srq, u16 index)
+{
+	srq->head = index;
+	srq->consumer--;
+}
+
 static void vhca_srq_free(struct vhca *vhca, struct vhca_srq *srq)
 {
 	xa_erase(&vhca->srqs, srq->srqn);

@@ -112,6 +112,26 @@ struct vhca_srq {
 	__be32 *doorbell;
 };
 
+enum vhca_fault_state {
+	VHCA_FAULT_NONE,
+	VHCA_FAULT_RAISED,
+	VHCA_FAULT_FAILED,
+};
+
+/* Of one who needs a page that is not there. */
+struct vhca_page_fault {
+	enum vhca_fault_state state;
+	u32 token;
+	unsigned long give_up;
+};
+
+/* What an access has met no page at, and how much it needs from there on. */
+struct vhca_missing {
+	u64 addr;
+	u32 key;
+	u32 length;
+};
+
 struct vhca_qp {
 	u32 qpn;
 	u8 state;
@@ -129,6 +149,7 @@ struct vhca_qp {
 	__be32 *doorbell;
 	/* When to stop waiting for a peer that is not ready; 0 is not waiting. */
 	unsigned long give_up;
+	struct vhca_page_fault fault;
 	struct list_head list;
 };
 
@@ -230,6 +251,13 @@ struct vhca {
 	u32 leaked_mkeys;
 	u64 num_umrs;
 
+	/* odp.c: those that were raised; may the access in work raise one? */
+	struct xarray page_faults;
+	u32 next_fault;
+	u64 num_page_faults;
+	struct vhca_missing missing;
+	bool may_fault;
+
 	/* debugfs.c */
 	struct dentry *debugfs;
 	u32 command_time_us;
@@ -305,7 +333,7 @@ void vhca_pages_reset(struct vhca *vhca);
 vhca_cmd_fn vhca_query_pages, vhca_manage_pages;
 
 /* eq.c */
-void vhca_eq_event(struct vhca *vhca, struct vhca_eq *eq, u8 type,
+void vhca_eq_event(struct vhca *vhca, struct vhca_eq *eq, u8 type, u8 subtype,
 		   const union ev_data *data);
 void vhca_async_event(struct vhca *vhca, u8 type, const union ev_data *data);
 struct vhca_eq *vhca_eq_for(struct vhca *vhca, u8 type);
@@ -338,6 +366,7 @@ static inline u32 vhca_qp_pd(const struct vhca_qp *qp)
 /* srq.c */
 struct vhca_srq *vhca_srq_get(struct vhca *vhca, u32 srqn);
 bool vhca_srq_pop(struct vhca_srq *srq, void *wqe, u32 *size, u16 *index);
+void vhca_srq_unpop(struct vhca_srq *srq, u16 index);
 void vhca_srq_reset(struct vhca *vhca);
 vhca_cmd_fn vhca_create_rmp, vhca_destroy_rmp, vhca_query_rmp, vhca_modify_rmp;
 vhca_cmd_fn vhca_create_xrc_srq, vhca_destroy_xrc_srq, vhca_query_xrc_srq;
@@ -367,6 +396,13 @@ int vhca_mkey_atomic(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 int vhca_mkey_invalidate(struct vhca *vhca, u32 key, u32 pd);
 void vhca_mkey_reset(struct vhca *vhca);
 vhca_cmd_fn vhca_create_mkey, vhca_destroy_mkey, vhca_query_mkey;
+
+/* odp.c */
+void vhca_fault_raise(struct vhca *vhca, struct vhca_page_fault *fault);
+void vhca_fault_end(struct vhca *vhca, struct vhca_page_fault *fault);
+bool vhca_fault_pending(struct vhca *vhca, struct vhca_page_fault *fault);
+void vhca_fault_reset(struct vhca *vhca);
+vhca_cmd_fn vhca_page_fault_resume;
 
 /* dma.c */
 void *vhca_dma(u64 addr, u32 length);

@@ -25,8 +25,9 @@ enum {
 #define VHCA_END_OF_LIST	0x100
 #define VHCA_RNR_FOREVER	7
 
-/* Not a syndrome: the peer is not ready, try again later. */
+/* No syndromes: the peer is not ready, or a page is missing; try again later. */
 #define VHCA_LATER		0xff
+#define VHCA_FAULT		0xfe
 
 struct vhca_recv {
 	u16 index;
@@ -204,9 +205,27 @@ static bool vhca_recv_pop(struct vhca *vhca, struct vhca_qp *qp, u32 *size,
 	return srq && vhca_srq_pop(srq, vhca->recv_wqe, size, index);
 }
 
-/* A request that the peer must not grant ends the peer, too. */
-static u8 vhca_remote_access_error(struct vhca *vhca, struct vhca_qp *peer)
+/* What was popped last is to be done later. */
+static void vhca_recv_unpop(struct vhca *vhca, struct vhca_qp *qp, u16 index)
 {
+	if (MLX5_GET(qpc, qp->context, rq_type) == MLX5_SRQ_RQ)
+		vhca_srq_unpop(vhca_srq_get(vhca, MLX5_GET(qpc, qp->context,
+							   srqn_rmpn_xrqn)),
+			       index);
+	else
+		qp->rq_consumer--;
+}
+
+static u8 vhca_local_error(int err)
+{
+	return err == -EAGAIN ? VHCA_FAULT : MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
+}
+
+/* A request that the peer must not grant ends the peer, too. */
+static u8 vhca_remote_error(struct vhca *vhca, struct vhca_qp *peer, int err)
+{
+	if (err == -EAGAIN)
+		return VHCA_FAULT;
 	vhca_qp_error(vhca, peer);
 	vhca_qp_event(vhca, peer, MLX5_EVENT_TYPE_WQ_ACCESS_ERROR);
 	return MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR;
@@ -232,13 +251,39 @@ struct vhca_request {
 	u32 size;
 };
 
+/* From the lists of the one to those of the other. */
+static u8 vhca_send_data(struct vhca *vhca, const struct vhca_request *r,
+			 u16 index)
+{
+	u32 pd = vhca_qp_pd(r->qp), peer_pd = vhca_qp_pd(r->peer), n;
+	struct vhca_sgl *from = &vhca->local, *to = &vhca->remote;
+	u64 done;
+	int err;
+
+	for (done = 0; done < from->length; done += n) {
+		n = min_t(u64, from->length - done, sizeof(vhca->bounce));
+		err = vhca_sgl_copy(vhca, pd, from, done, vhca->bounce, n,
+				    VHCA_LOCAL_READ);
+		if (err)
+			return vhca_local_error(err);
+		err = vhca_sgl_copy(vhca, peer_pd, to, done, vhca->bounce, n,
+				    VHCA_LOCAL_WRITE);
+		if (err == -EAGAIN)
+			return VHCA_FAULT;
+		if (err)
+			return vhca_recv_error(vhca, r->peer, index,
+					MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
+					MLX5_CQE_SYNDROME_REMOTE_OP_ERR);
+	}
+	return 0;
+}
+
 static u8 vhca_send(struct vhca *vhca, const struct vhca_request *r)
 {
 	struct vhca_recv recv = { .opcode = MLX5_CQE_RESP_SEND };
-	u32 pd = vhca_qp_pd(r->qp), peer_pd = vhca_qp_pd(r->peer);
 	struct vhca_sgl *from = &vhca->local, *to = &vhca->remote;
-	u32 size, n;
-	u64 done;
+	u32 size;
+	u8 syndrome;
 
 	if (!vhca_sgl_parse(from, r->segs, r->size, false))
 		return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
@@ -253,17 +298,11 @@ static u8 vhca_send(struct vhca *vhca, const struct vhca_request *r)
 				       MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR,
 				       MLX5_CQE_SYNDROME_REMOTE_INVAL_REQ_ERR);
 
-	for (done = 0; done < from->length; done += n) {
-		n = min_t(u64, from->length - done, sizeof(vhca->bounce));
-		if (vhca_sgl_copy(vhca, pd, from, done, vhca->bounce, n,
-				  VHCA_LOCAL_READ))
-			return MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
-		if (vhca_sgl_copy(vhca, peer_pd, to, done, vhca->bounce, n,
-				  VHCA_LOCAL_WRITE))
-			return vhca_recv_error(vhca, r->peer, recv.index,
-					MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
-					MLX5_CQE_SYNDROME_REMOTE_OP_ERR);
-	}
+	syndrome = vhca_send_data(vhca, r, recv.index);
+	if (syndrome == VHCA_FAULT)
+		vhca_recv_unpop(vhca, r->peer, recv.index);
+	if (syndrome)
+		return syndrome;
 
 	recv.byte_count = from->length;
 	recv.immediate = r->ctrl->imm;
@@ -272,8 +311,8 @@ static u8 vhca_send(struct vhca *vhca, const struct vhca_request *r)
 	if (r->opcode == MLX5_OPCODE_SEND_INVAL) {
 		recv.opcode = MLX5_CQE_RESP_SEND_INV;
 		if (vhca_mkey_invalidate(vhca, be32_to_cpu(r->ctrl->imm),
-					 peer_pd))
-			return vhca_remote_access_error(vhca, r->peer);
+					 vhca_qp_pd(r->peer)))
+			return vhca_remote_error(vhca, r->peer, -EACCES);
 	}
 	vhca_complete_recv(vhca, r->peer, &recv, r->qp->qpn,
 			   r->ctrl->fm_ce_se & MLX5_WQE_CTRL_SOLICITED);
@@ -295,24 +334,25 @@ static u8 vhca_rdma(struct vhca *vhca, const struct vhca_request *r, bool write)
 	if (sgl->length &&
 	    !(write ? MLX5_GET(qpc, r->peer->context, rwe) :
 		      MLX5_GET(qpc, r->peer->context, rre)))
-		return vhca_remote_access_error(vhca, r->peer);
+		return vhca_remote_error(vhca, r->peer, -EACCES);
 	for (done = 0; done < sgl->length; done += n) {
 		n = min_t(u64, sgl->length - done, sizeof(vhca->bounce));
-		if (write &&
-		    vhca_sgl_copy(vhca, pd, sgl, done, vhca->bounce, n,
-				  VHCA_LOCAL_READ))
-			return MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
+		err = write ? vhca_sgl_copy(vhca, pd, sgl, done, vhca->bounce,
+					    n, VHCA_LOCAL_READ) : 0;
+		if (err)
+			return vhca_local_error(err);
 		err = vhca_mkey_access(vhca, be32_to_cpu(raddr->rkey), peer_pd,
 				       be64_to_cpu(raddr->raddr) + done,
 				       vhca->bounce, n,
 				       write ? VHCA_REMOTE_WRITE :
 					       VHCA_REMOTE_READ);
 		if (err)
-			return vhca_remote_access_error(vhca, r->peer);
-		if (!write &&
-		    vhca_sgl_copy(vhca, pd, sgl, done, vhca->bounce, n,
-				  VHCA_LOCAL_WRITE))
-			return MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
+			return vhca_remote_error(vhca, r->peer, err);
+		err = write ? 0 : vhca_sgl_copy(vhca, pd, sgl, done,
+						vhca->bounce, n,
+						VHCA_LOCAL_WRITE);
+		if (err)
+			return vhca_local_error(err);
 	}
 	return 0;
 }
@@ -329,6 +369,8 @@ static u8 vhca_rdma_write_imm(struct vhca *vhca, const struct vhca_request *r)
 	if (!vhca_recv_pop(vhca, r->peer, &size, &recv.index))
 		return VHCA_LATER;
 	syndrome = vhca_rdma(vhca, r, true);
+	if (syndrome == VHCA_FAULT)
+		vhca_recv_unpop(vhca, r->peer, recv.index);
 	if (syndrome)
 		return syndrome;
 	recv.byte_count = vhca->local.length;
@@ -353,7 +395,8 @@ static u8 vhca_atomic(struct vhca *vhca, const struct vhca_request *r)
 		struct mlx5_wqe_raddr_seg raddr;
 		struct mlx5_wqe_atomic_seg atomic;
 	} *seg = r->segs;
-	u64 operands[2], old;
+	u32 pd = vhca_qp_pd(r->qp);
+	u64 operands[2], old = 0;
 	int err;
 
 	if (r->size < sizeof(*seg) ||
@@ -361,7 +404,12 @@ static u8 vhca_atomic(struct vhca *vhca, const struct vhca_request *r)
 			    false) || vhca->local.length != sizeof(old))
 		return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
 	if (!MLX5_GET(qpc, r->peer->context, rae))
-		return vhca_remote_access_error(vhca, r->peer);
+		return vhca_remote_error(vhca, r->peer, -EACCES);
+	/* It must not be done twice: can the result be stored? */
+	err = vhca_sgl_copy(vhca, pd, &vhca->local, 0, &old, sizeof(old),
+			    VHCA_LOCAL_WRITE);
+	if (err)
+		return vhca_local_error(err);
 	operands[0] = be64_to_cpu(seg->atomic.swap_add);
 	operands[1] = be64_to_cpu(seg->atomic.compare);
 	err = vhca_mkey_atomic(vhca, be32_to_cpu(seg->raddr.rkey),
@@ -370,9 +418,9 @@ static u8 vhca_atomic(struct vhca *vhca, const struct vhca_request *r)
 			       r->opcode == MLX5_OPCODE_ATOMIC_FA ?
 			       vhca_fetch_add : vhca_cmp_swap, operands, &old);
 	if (err)
-		return vhca_remote_access_error(vhca, r->peer);
-	return vhca_sgl_copy(vhca, vhca_qp_pd(r->qp), &vhca->local, 0, &old,
-			     sizeof(old), VHCA_LOCAL_WRITE) ?
+		return vhca_remote_error(vhca, r->peer, err);
+	return vhca_sgl_copy(vhca, pd, &vhca->local, 0, &old, sizeof(old),
+			     VHCA_LOCAL_WRITE) ?
 		MLX5_CQE_SYNDROME_LOCAL_PROT_ERR : 0;
 }
 
@@ -461,6 +509,19 @@ static u8 vhca_execute(struct vhca *vhca, struct vhca_qp *qp, u32 size)
 	return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
 }
 
+/* A fault that the driver could not resolve is not raised again. */
+static u8 vhca_execute_faulting(struct vhca *vhca, struct vhca_qp *qp, u32 size)
+{
+	u8 syndrome;
+
+	vhca->may_fault = qp->fault.state != VHCA_FAULT_FAILED;
+	syndrome = vhca_execute(vhca, qp, size);
+	vhca->may_fault = false;
+	if (syndrome == VHCA_FAULT)
+		vhca_fault_raise(vhca, &qp->fault);
+	return syndrome;
+}
+
 /* Copies the next WQE; how many bytes it has, 0 if it makes no sense. */
 static u32 vhca_fetch(struct vhca *vhca, struct vhca_qp *qp)
 {
@@ -497,7 +558,8 @@ static bool vhca_send_one(struct vhca *vhca, struct vhca_qp *qp)
 	u16 index = qp->sq_consumer;
 	u32 size;
 
-	if (!qp->has_sq || !vhca_can_send(qp) || posted == index)
+	if (!qp->has_sq || !vhca_can_send(qp) || posted == index ||
+	    vhca_fault_pending(vhca, &qp->fault))
 		return false;
 	/* The WQE was written before the doorbell record. */
 	smp_rmb();
@@ -506,10 +568,11 @@ static bool vhca_send_one(struct vhca *vhca, struct vhca_qp *qp)
 	if (qp->state == MLX5_QP_STATE_ERR)
 		syndrome = MLX5_CQE_SYNDROME_WR_FLUSH_ERR;
 	else if (size)
-		syndrome = vhca_execute(vhca, qp, size);
-	if (syndrome == VHCA_LATER)
+		syndrome = vhca_execute_faulting(vhca, qp, size);
+	if (syndrome == VHCA_LATER || syndrome == VHCA_FAULT)
 		return false;
 	qp->give_up = 0;
+	vhca_fault_end(vhca, &qp->fault);
 	qp->sq_consumer += max(DIV_ROUND_UP(size, MLX5_SEND_WQE_BB), 1U);
 	if (syndrome) {
 		vhca_complete_error(vhca, qp, true, index, opcode, syndrome);

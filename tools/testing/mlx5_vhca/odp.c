@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * On-demand paging, by the memory scheme: who meets a page that is not there
+ * tells the driver where, waits until it says that it has seen to it, and tries
+ * again from the begin.
+ */
+
+#include <linux/jiffies.h>
+#include "vhca.h"
+
+/* How long a driver may take. */
+#define VHCA_FAULT_PATIENCE	(10 * HZ)
+
+/* The last, and only, event of this fault. */
+#define VHCA_FAULT_LAST		BIT(7)
+
+/* The device counts in pages of 4 KiB, and has 20 bits for them. */
+#define VHCA_FAULT_SHIFT	12
+#define VHCA_FAULT_MAX_PAGES	(BIT(20) - 1)
+
+static void vhca_fault_event(struct vhca *vhca, struct vhca_eq *eq, u32 token)
+{
+	const struct vhca_missing *missing = &vhca->missing;
+	u64 start = round_down(missing->addr, BIT(VHCA_FAULT_SHIFT));
+	u64 pages = DIV_ROUND_UP_ULL(missing->addr + missing->length - start,
+				     BIT(VHCA_FAULT_SHIFT));
+	union ev_data data = {};
+
+	pages = min_t(u64, pages, VHCA_FAULT_MAX_PAGES);
+	data.page_fault.memory.flags = VHCA_FAULT_LAST;
+	data.page_fault.memory.token31_0 = cpu_to_be32(token);
+	data.page_fault.memory.mkey = cpu_to_be32(missing->key);
+	data.page_fault.memory.va = cpu_to_be64(start);
+	data.page_fault.memory.demand_fault_pages =
+		cpu_to_be32(pages << VHCA_FAULT_SHIFT);
+	vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_PAGE_FAULT,
+		      MLX5_PFAULT_SUBTYPE_MEMORY, &data);
+}
+
+/**
+ * vhca_fault_raise - ask the driver for the page that the last access missed
+ * @vhca:	the device
+ * @fault:	of the one who has missed it; is the driver's until it resumes
+ */
+void vhca_fault_raise(struct vhca *vhca, struct vhca_page_fault *fault)
+{
+	struct vhca_eq *eq = vhca_eq_for(vhca, MLX5_EVENT_TYPE_PAGE_FAULT);
+
+	fault->state = VHCA_FAULT_FAILED;
+	if (!eq || xa_alloc_cyclic(&vhca->page_faults, &fault->token, fault,
+				   xa_limit_32b, &vhca->next_fault,
+				   GFP_ATOMIC) < 0)
+		return;
+	fault->state = VHCA_FAULT_RAISED;
+	fault->give_up = jiffies + VHCA_FAULT_PATIENCE;
+	vhca->num_page_faults++;
+	vhca_fault_event(vhca, eq, fault->token);
+}
+
+/* Whoever waited has done what it wanted to, or is no more. */
+void vhca_fault_end(struct vhca *vhca, struct vhca_page_fault *fault)
+{
+	if (fault->state == VHCA_FAULT_RAISED)
+		xa_erase(&vhca->page_faults, fault->token);
+	fault->state = VHCA_FAULT_NONE;
+}
+
+/* Is there an answer of the driver still to be waited for? */
+bool vhca_fault_pending(struct vhca *vhca, struct vhca_page_fault *fault)
+{
+	if (fault->state != VHCA_FAULT_RAISED)
+		return false;
+	if (time_before(jiffies, fault->give_up))
+		return true;
+	vhca_fault_end(vhca, fault);
+	fault->state = VHCA_FAULT_FAILED;
+	return false;
+}
+
+/* Nobody is going to answer any more. */
+void vhca_fault_reset(struct vhca *vhca)
+{
+	struct vhca_page_fault *fault;
+	unsigned long token;
+
+	xa_for_each(&vhca->page_faults, token, fault) {
+		vhca_fault_end(vhca, fault);
+		fault->state = VHCA_FAULT_FAILED;
+	}
+}
+
+u8 vhca_page_fault_resume(struct vhca *vhca, struct vhca_cmd *cmd)
+{
+	const void *info = MLX5_ADDR_OF(page_fault_resume_in, cmd->in,
+					page_fault_info.mem_page_fault_info);
+	struct vhca_page_fault *fault;
+
+	fault = xa_erase(&vhca->page_faults,
+			 MLX5_GET(mem_page_fault_info, info, fault_token_31_0));
+	/* Or did the one who waited go away? */
+	if (fault)
+		fault->state = MLX5_GET(mem_page_fault_info, info, error) ?
+			       VHCA_FAULT_FAILED : VHCA_FAULT_NONE;
+	return MLX5_CMD_STAT_OK;
+}

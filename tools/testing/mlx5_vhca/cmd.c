@@ -4,6 +4,7 @@
 #include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/jiffies.h>
+#include <linux/sched/mm.h>
 #include "vhca.h"
 
 #define VHCA_OWNER_HW		BIT(0)
@@ -417,9 +418,15 @@ none:
 void vhca_cmd_work(struct work_struct *work)
 {
 	struct vhca *vhca = container_of(work, struct vhca, command_work);
+	/*
+	 * Who makes room for memory may have to tell the device that pages are
+	 * gone, and wait for it.
+	 */
+	unsigned int flags = memalloc_noreclaim_save();
 
 	while (vhca_next_command(vhca))
 		cond_resched();
+	memalloc_noreclaim_restore(flags);
 }
 
 void vhca_cmd_reset(struct vhca *vhca)

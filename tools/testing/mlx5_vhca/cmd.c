@@ -405,7 +405,9 @@ static bool vhca_next_command(struct vhca *vhca)
 		goto again;
 	vhca->num_commands++;
 	delivery = vhca_run_slot(vhca, &slots[i], &lost);
-	if (!lost)
+	if (lost)
+		__set_bit(i, &vhca->lost_slots);
+	else
 		vhca_complete_slot(vhca, i, delivery, events);
 again:
 	mutex_unlock(&vhca->lock);
@@ -429,11 +431,22 @@ void vhca_cmd_work(struct work_struct *work)
 	memalloc_noreclaim_restore(flags);
 }
 
+/* What was lost ends after all, but was not carried out. */
+void vhca_cmd_end_lost(struct vhca *vhca)
+{
+	unsigned long i;
+
+	for_each_set_bit(i, &vhca->lost_slots, VHCA_NUM_SLOTS)
+		vhca_complete_slot(vhca, i, VHCA_FIRMWARE_ERROR, true);
+	vhca->lost_slots = 0;
+}
+
 void vhca_cmd_reset(struct vhca *vhca)
 {
 	vhca->slots = NULL;
 	vhca->rung_slots = 0;
 	vhca->busy_slots = 0;
+	vhca->lost_slots = 0;
 	vhca->full_slots = 0;
 	vhca->pending_completions = 0;
 }

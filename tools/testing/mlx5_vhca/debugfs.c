@@ -4,6 +4,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/seq_file.h>
 #include <linux/uaccess.h>
 #include "vhca.h"
 #include "vhca_access.h"
@@ -71,11 +72,23 @@ static ssize_t vhca_fail_command_write(struct file *file,
 	return err ?: size;
 }
 
-static const struct file_operations vhca_fail_command_fops = {
-	.owner = THIS_MODULE,
-	.open = simple_open,
-	.write = vhca_fail_command_write,
-};
+/* Those that are still to come. */
+static int vhca_fail_command_show(struct seq_file *s, void *unused)
+{
+	struct vhca *vhca = s->private;
+	int i;
+
+	mutex_lock(&vhca->lock);
+	for (i = 0; i < VHCA_MAX_FAULTS; i++)
+		if (vhca->faults[i].count)
+			seq_printf(s, "0x%x %u 0x%x\n",
+				   vhca->faults[i].opcode,
+				   vhca->faults[i].count,
+				   vhca->faults[i].status);
+	mutex_unlock(&vhca->lock);
+	return 0;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(vhca_fail_command);
 
 /* What one who has the file open has read last. */
 struct vhca_reader {
@@ -202,6 +215,17 @@ static const struct file_operations vhca_access_fops = {
 	.write = vhca_access_write,
 };
 
+static int vhca_end_lost_set(void *data, u64 val)
+{
+	struct vhca *vhca = data;
+
+	mutex_lock(&vhca->lock);
+	vhca_cmd_end_lost(vhca);
+	mutex_unlock(&vhca->lock);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vhca_end_lost_fops, NULL, vhca_end_lost_set, "%llu\n");
+
 static int vhca_fatal_set(void *data, u64 val)
 {
 	struct vhca *vhca = data;
@@ -280,8 +304,10 @@ void vhca_debugfs_init(struct vhca *vhca)
 
 	vhca->debugfs = dir;
 	debugfs_create_file("access", 0600, dir, vhca, &vhca_access_fops);
-	debugfs_create_file("fail_command", 0200, dir, vhca,
+	debugfs_create_file("fail_command", 0600, dir, vhca,
 			    &vhca_fail_command_fops);
+	debugfs_create_file_unsafe("end_lost", 0200, dir, vhca,
+				   &vhca_end_lost_fops);
 	debugfs_create_file_unsafe("fatal", 0200, dir, vhca, &vhca_fatal_fops);
 	debugfs_create_file_unsafe("present", 0600, dir, vhca,
 				   &vhca_present_fops);

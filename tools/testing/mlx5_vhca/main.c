@@ -19,6 +19,10 @@ static uint command_time_us;
 module_param(command_time_us, uint, 0444);
 MODULE_PARM_DESC(command_time_us, "How long the firmware takes for a command, in microseconds");
 
+static uint command_timeout_ms;
+module_param(command_timeout_ms, uint, 0444);
+MODULE_PARM_DESC(command_timeout_ms, "How long the driver is to wait for a command, in milliseconds; 0: as long as it likes");
+
 static uint max_mkeys = BIT(VHCA_LOG_MAX_MKEY);
 module_param(max_mkeys, uint, 0444);
 MODULE_PARM_DESC(max_mkeys, "How many mkeys the device can hold");
@@ -125,6 +129,7 @@ static struct vhca *vhca_alloc(void)
 	vhca->window.end = bar + VHCA_BAR_SIZE - 1;
 	vhca->window.flags = IORESOURCE_MEM;
 	vhca->command_time_us = command_time_us;
+	vhca->command_timeout_ms = command_timeout_ms;
 	vhca->max_mkeys = max_mkeys;
 	return vhca;
 }

@@ -124,6 +124,9 @@ u8 vhca_access_reg(struct vhca *vhca, struct vhca_cmd *cmd)
 		break;
 	case MLX5_REG_HOST_ENDIANNESS:
 		break;
+	case MLX5_REG_DTOR:
+		/* The driver's own timeouts for all but commands. */
+		break;
 	default:
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}

@@ -10,6 +10,10 @@
 #define VHCA_FW_SUBMINOR	1
 #define VHCA_CMDIF_REV		5
 
+#define VHCA_INIT_TIMEOUT_MS	2000
+/* 20 bits; those above them would make it seconds. */
+#define VHCA_MAX_TIMEOUT_MS	0xfffffU
+
 #define VHCA_NIC_STATE_SHIFT	8
 #define VHCA_NIC_STATE_MASK	0x7
 
@@ -31,6 +35,16 @@ static void vhca_seg_set_cmdq(struct vhca *vhca, u32 addr_l, u8 nic_state)
 		       VHCA_LOG_SLOTS << 4 | VHCA_LOG_SLOT_SIZE);
 }
 
+/* How long the driver is to wait; it has its own ideas if nothing is said. */
+static void vhca_seg_timeouts(struct vhca *vhca)
+{
+	if (!vhca->command_timeout_ms)
+		return;
+	vhca_seg_write(&vhca->iseg->cmd_q_init_to, VHCA_INIT_TIMEOUT_MS);
+	vhca_seg_write(&vhca->iseg->cmd_exec_to,
+		       min(vhca->command_timeout_ms, VHCA_MAX_TIMEOUT_MS));
+}
+
 void vhca_seg_init(struct vhca *vhca)
 {
 	struct mlx5_init_seg __iomem *seg = vhca->iseg;
@@ -40,6 +54,7 @@ void vhca_seg_init(struct vhca *vhca)
 	vhca_seg_write(&seg->cmdif_rev_fw_sub,
 		       VHCA_CMDIF_REV << 16 | VHCA_FW_SUBMINOR);
 	vhca_seg_write(&seg->health.fw_ver, VHCA_FW_MAJOR << 24);
+	vhca_seg_timeouts(vhca);
 	vhca_seg_set_cmdq(vhca, 0, MLX5_INITIAL_SEG_NIC_INTERFACE_FULL_DRIVER);
 }
 

@@ -213,9 +213,13 @@ struct vhca {
 	struct workqueue_struct *firmware;
 	struct work_struct command_work;
 	struct mlx5_cmd_layout *slots;
-	/* Bits for slots: to be done, in work, and full but maybe not yet rung. */
+	/*
+	 * Bits for slots: to be done, in work, of these not to end, and full
+	 * but maybe not yet rung.
+	 */
 	unsigned long rung_slots;
 	unsigned long busy_slots;
+	unsigned long lost_slots;
 	unsigned long full_slots;
 	unsigned long full_since;
 	int next_slot;
@@ -261,6 +265,7 @@ struct vhca {
 	/* debugfs.c */
 	struct dentry *debugfs;
 	u32 command_time_us;
+	u32 command_timeout_ms;
 	u32 max_mkeys;
 	u32 fail_umrs;
 
@@ -309,6 +314,7 @@ void vhca_seg_fatal(struct vhca *vhca);
 void vhca_cmd_work(struct work_struct *work);
 bool vhca_cmd_poll(struct vhca *vhca);
 void vhca_cmd_reset(struct vhca *vhca);
+void vhca_cmd_end_lost(struct vhca *vhca);
 void vhca_cmd_notify(struct vhca *vhca);
 
 /* caps.c */

@@ -13,7 +13,8 @@
 #include "../../mlx5_vhca/vhca_access.h"
 #include "rdma_util.h"
 
-#define ACCESS_FILE	"/sys/kernel/debug/mlx5_vhca/access"
+#define DEBUGFS		"/sys/kernel/debug/mlx5_vhca/"
+#define ACCESS_FILE	DEBUGFS "access"
 #define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 #define MEM_PAGES	4096
 #define MEM_BYTES	(MEM_PAGES * PAGE)
@@ -123,15 +124,18 @@ static int adapter_writes(__u32 key, const void *addr, void *data, size_t n)
 
 static void fill_random(void *data, size_t n)
 {
-	__u64 *words = data;
+	__u64 word;
 	size_t i;
 
-	for (i = 0; i < n / sizeof(*words); i++)
-		words[i] = next_random(&seed);
+	for (i = 0; i < n; i += sizeof(word)) {
+		word = next_random(&seed);
+		memcpy(data + i, &word,
+		       n - i < sizeof(word) ? n - i : sizeof(word));
+	}
 }
 
-/* The adapter reads what is there, and what it writes gets there. */
-static bool same_memory(__u32 key, char *addr, size_t n)
+/* The adapter reads what is there. */
+static bool reads_memory(__u32 key, char *addr, size_t n)
 {
 	static char data[VHCA_ACCESS_MAX];
 	size_t done, part;
@@ -142,12 +146,29 @@ static bool same_memory(__u32 key, char *addr, size_t n)
 		if (adapter_reads(key, addr + done, data, part) ||
 		    memcmp(addr + done, data, part))
 			return false;
+	}
+	return true;
+}
+
+/* What the adapter writes gets there. */
+static bool writes_memory(__u32 key, char *addr, size_t n)
+{
+	static char data[VHCA_ACCESS_MAX];
+	size_t done, part;
+
+	for (done = 0; done < n; done += part) {
+		part = n - done < sizeof(data) ? n - done : sizeof(data);
 		fill_random(data, part);
 		if (adapter_writes(key, addr + done, data, part) ||
 		    memcmp(addr + done, data, part))
 			return false;
 	}
 	return true;
+}
+
+static bool same_memory(__u32 key, char *addr, size_t n)
+{
+	return reads_memory(key, addr, n) && writes_memory(key, addr, n);
 }
 
 /* A stale key must fail, and not by luck. */
@@ -224,7 +245,7 @@ TEST_F(mr, grants_the_rights_that_were_asked_for)
 	static const int flags[] = {
 		IBV_ACCESS_LOCAL_WRITE, IBV_ACCESS_REMOTE_WRITE,
 		IBV_ACCESS_REMOTE_READ, IBV_ACCESS_REMOTE_ATOMIC,
-		IBV_ACCESS_RELAXED_ORDERING,
+		IBV_ACCESS_RELAXED_ORDERING, IBV_ACCESS_MW_BIND,
 	};
 	unsigned int set, i;
 
@@ -347,6 +368,72 @@ TEST_F(mr, follows_a_rereg_of_rights_domain_and_memory)
 	EXPECT_EQ(0, ibv_dealloc_pd(other));
 }
 
+TEST_F(mr, follows_a_rereg_of_everything_at_once)
+{
+	static const size_t pages[] = { 1, 16, 2, 1024, 3 };
+	struct ibv_pd *pds[] = { pd, ibv_alloc_pd(dev.context) };
+	struct ibv_mr *mr = ibv_reg_mr(pd, mem, 2 * PAGE, ACCESS_ALL);
+	unsigned int i;
+	char byte = 0;
+
+	ASSERT_NE(NULL, pds[1]);
+	ASSERT_NE(NULL, mr);
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		char *at = mem + (i + 1) * 8 * PAGE + 24;
+		int access = i % 2 ? ACCESS_ALL : IBV_ACCESS_REMOTE_READ;
+
+		pd = pds[(i + 1) % 2];
+		ASSERT_EQ(0, ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_TRANSLATION |
+					  IBV_REREG_MR_CHANGE_PD |
+					  IBV_REREG_MR_CHANGE_ACCESS, pd, at,
+					  pages[i] * PAGE, access));
+		EXPECT_TRUE(reads_memory(mr->rkey, at, pages[i] * PAGE));
+		EXPECT_EQ(i % 2 ? 0 : -EACCES,
+			  adapter_writes(mr->rkey, at, &byte, 1));
+		EXPECT_NE(0, adapter_reads(mr->rkey, at - 1, &byte, 1));
+		pd = pds[i % 2];
+		EXPECT_EQ(-EPERM, adapter_reads(mr->rkey, at, &byte, 1));
+	}
+	pd = pds[0];
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	EXPECT_EQ(0, ibv_dealloc_pd(pds[1]));
+}
+
+static size_t huge_kbytes(void)
+{
+	char line[256];
+	size_t kbytes = 0;
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "AnonHugePages: %zu kB", &kbytes);
+	if (f)
+		fclose(f);
+	return kbytes;
+}
+
+/* Huge where the kernel finds it fit, from within one to within another. */
+TEST_F(mr, translates_transparent_huge_pages)
+{
+	size_t n = 4 * HUGE_BYTES;
+	char *p = mmap(NULL, n + HUGE_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *huge = (char *)(((uintptr_t)p | (HUGE_BYTES - 1)) + 1);
+	struct ibv_mr *mr;
+
+	ASSERT_NE(MAP_FAILED, p);
+	if (madvise(huge, n, MADV_HUGEPAGE))
+		SKIP(return, "no transparent huge pages");
+	memset(huge, 1, n);
+	if (huge_kbytes() < 2 * HUGE_BYTES / 1024)
+		SKIP(return, "memory is too scattered for huge pages");
+	mr = ibv_reg_mr(pd, huge + 5 * PAGE + 8, n - 9 * PAGE, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(same_memory(mr->rkey, mr->addr, mr->length));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(p, n + HUGE_BYTES);
+}
+
 TEST_F(mr, translates_huge_pages)
 {
 	char *huge = mmap(NULL, 4 * HUGE_BYTES, PROT_READ | PROT_WRITE,
@@ -382,11 +469,304 @@ TEST_F(mr, translates_a_dma_buf)
 	fd = ioctl(udmabuf, UDMABUF_CREATE, &create);
 	ASSERT_LE(0, fd);
 	mr = ibv_reg_dmabuf_mr(pd, 0, n, (uintptr_t)shared, fd, ACCESS_ALL);
-	if (!mr && errno == EOPNOTSUPP)
-		SKIP(return, "the device has no ODP, which dma-bufs need");
 	ASSERT_NE(NULL, mr);
 	EXPECT_TRUE(same_memory(mr->rkey, shared, n));
+
+	/* The region keeps the memory, by whatever name it was known. */
+	ASSERT_EQ(0, close(fd));
+	ASSERT_EQ(0, close(create.memfd));
+	EXPECT_TRUE(same_memory(mr->rkey, shared, n));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	EXPECT_EQ(0, close(udmabuf));
+}
+
+static unsigned long device_counter(const char *name)
+{
+	unsigned long value = 0;
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), DEBUGFS "%s", name);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%lu", &value) != 1)
+		ksft_exit_fail_msg("no number in %s\n", path);
+	fclose(f);
+	return value;
+}
+
+static char *map_untouched(size_t n)
+{
+	return mmap(NULL, n, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static bool reads_zeros(__u32 key, char *addr, size_t n)
+{
+	char data[4096] = { 1 };
+
+	return !adapter_reads(key, addr, data, n) && !data[0] &&
+	       !memcmp(data, data + 1, n - 1);
+}
+
+TEST_F(mr, on_demand_finds_memory_that_nobody_has_touched)
+{
+	unsigned long before = device_counter("page_faults");
+	size_t n = 512 * PAGE;
+	char *p = map_untouched(n);
+	struct ibv_mr *mr;
+
+	ASSERT_NE(MAP_FAILED, p);
+	mr = ibv_reg_mr(pd, p + 8, n - 16, ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(reads_zeros(mr->rkey, p + 77 * PAGE, PAGE));
+	EXPECT_TRUE(writes_memory(mr->rkey, p + 100 * PAGE + 9, 20 * PAGE));
+	EXPECT_TRUE(same_memory(mr->rkey, p + 8, n - 16));
+	EXPECT_LT(before, device_counter("page_faults"));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(p, n);
+}
+
+TEST_F(mr, on_demand_follows_memory_that_moves)
+{
+	size_t n = 64 * PAGE;
+	char *p = map_untouched(n);
+	struct ibv_mr *mr;
+	char byte = 0;
+
+	ASSERT_NE(MAP_FAILED, p);
+	mr = ibv_reg_mr(pd, p, n, ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(same_memory(mr->rkey, p, n));
+	ASSERT_EQ(0, madvise(p, n, MADV_DONTNEED));
+	EXPECT_TRUE(reads_zeros(mr->rkey, p + 5 * PAGE, PAGE));
+	EXPECT_TRUE(same_memory(mr->rkey, p, n));
+
+	/* Others are there, then none. */
+	ASSERT_EQ(p, mmap(p, n, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	memset(p, 7, n);
+	EXPECT_EQ(0, adapter_reads(mr->rkey, p + PAGE, &byte, 1));
+	EXPECT_EQ(7, byte);
+	EXPECT_TRUE(same_memory(mr->rkey, p, n));
+	ASSERT_EQ(0, munmap(p, n));
+	EXPECT_EQ(-EFAULT, adapter_reads(mr->rkey, p + PAGE, &byte, 1));
+	EXPECT_EQ(-EFAULT, adapter_writes(mr->rkey, p, &byte, 1));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, on_demand_needs_no_fault_after_a_prefetch)
+{
+	size_t n = 64 * PAGE;
+	char *p = map_untouched(n);
+	struct ibv_mr *mr;
+	struct ibv_sge sge;
+	unsigned long before;
+
+	ASSERT_NE(MAP_FAILED, p);
+	mr = ibv_reg_mr(pd, p, n, ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, mr);
+	sge = (struct ibv_sge) { (uintptr_t)p, n, mr->lkey };
+	ASSERT_EQ(0, ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+				   IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	before = device_counter("page_faults");
+	EXPECT_TRUE(same_memory(mr->rkey, p, n));
+	EXPECT_EQ(before, device_counter("page_faults"));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(p, n);
+}
+
+TEST_F(mr, on_demand_covers_a_whole_address_space)
+{
+	size_t n = 16 * PAGE, gap = (size_t)1 << 30;
+	struct ibv_mr *mr = ibv_reg_mr(pd, NULL, SIZE_MAX,
+				       ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	char *p = map_untouched(2 * gap), byte = 0;
+
+	ASSERT_NE(NULL, mr);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_TRUE(writes_memory(mr->rkey, p + 9, n));
+	EXPECT_TRUE(same_memory(mr->rkey, mem, n));
+	/* From one of the regions that the driver makes of it to the next. */
+	EXPECT_TRUE(same_memory(mr->rkey,
+				(char *)(((uintptr_t)p | (gap - 1)) + 1) - n / 2,
+				n));
+	ASSERT_EQ(0, munmap(p, 2 * gap));
+	EXPECT_EQ(-EFAULT, adapter_writes(mr->rkey, p + 9, &byte, 1));
+	EXPECT_TRUE(same_memory(mr->rkey, mem, n));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, on_demand_follows_a_rereg)
+{
+	size_t n = 64 * PAGE;
+	char *p = map_untouched(2 * n), byte = 0;
+	struct ibv_mr *mr;
+
+	ASSERT_NE(MAP_FAILED, p);
+	mr = ibv_reg_mr(pd, p, n, ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, mr);
+	ASSERT_EQ(0, ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
+				  IBV_ACCESS_REMOTE_READ |
+				  IBV_ACCESS_ON_DEMAND));
+	EXPECT_TRUE(reads_zeros(mr->rkey, p, PAGE));
+	EXPECT_EQ(-EACCES, adapter_writes(mr->rkey, p, &byte, 1));
+	ASSERT_EQ(0, ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_TRANSLATION |
+				  IBV_REREG_MR_CHANGE_ACCESS, NULL, p + n, n,
+				  ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
+	EXPECT_TRUE(same_memory(mr->rkey, p + n, n));
+	EXPECT_NE(0, adapter_reads(mr->rkey, p, &byte, 1));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(p, 2 * n);
+}
+
+static void receive(struct __test_metadata *_metadata, struct rdma_pair *pair,
+		    struct ibv_sge *sge)
+{
+	struct ibv_recv_wr *bad, wr = { .sg_list = sge, .num_sge = 1 };
+
+	ASSERT_EQ(0, ibv_post_recv(pair->peer, &wr, &bad));
+}
+
+/* Queue pairs wait for pages on both sides, in order, and go on. */
+TEST_F(mr, on_demand_serves_both_ends_of_queue_pairs)
+{
+	size_t n = 16 * PAGE;
+	char *here = map_untouched(n), *there = map_untouched(n);
+	int access = ACCESS_ALL | IBV_ACCESS_ON_DEMAND;
+	struct ibv_mr *from, *to;
+	struct ibv_sge sge, sink;
+	struct ibv_send_wr send = {
+		.sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_SEND,
+	};
+	struct rdma_pair pair;
+
+	ASSERT_EQ(0, rdma_pair_open(&pair, &dev, pd, pd));
+	from = ibv_reg_mr(pd, here, n, access);
+	to = ibv_reg_mr(pd, there, n, access);
+	ASSERT_NE(NULL, from);
+	ASSERT_NE(NULL, to);
+	sge = (struct ibv_sge) { (uintptr_t)here, n, from->lkey };
+	sink = (struct ibv_sge) { (uintptr_t)there, n, to->lkey };
+
+	fill_random(here, n);
+	EXPECT_EQ(0, rdma_write(&pair, &sge, (uintptr_t)there, to->rkey));
+	EXPECT_EQ(0, memcmp(here, there, n));
+
+	ASSERT_EQ(0, madvise(here, n, MADV_DONTNEED));
+	EXPECT_EQ(0, rdma_read(&pair, &sge, (uintptr_t)there, to->rkey));
+	EXPECT_EQ(0, memcmp(here, there, n));
+
+	ASSERT_EQ(0, madvise(there, n, MADV_DONTNEED));
+	fill_random(here, n);
+	receive(_metadata, &pair, &sink);
+	EXPECT_EQ(0, rdma_execute(&pair, &send));
+	EXPECT_EQ(0, memcmp(here, there, n));
+
+	/* No page ever comes: an error, and no wait without end. */
+	ASSERT_EQ(0, munmap(there, n));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  rdma_write(&pair, &sge, (uintptr_t)there, to->rkey));
+	EXPECT_EQ(0, ibv_dereg_mr(from));
+	EXPECT_EQ(0, ibv_dereg_mr(to));
+	rdma_pair_close(&pair);
+	munmap(here, n);
+}
+
+static void fail_next_umr(struct __test_metadata *_metadata)
+{
+	int fd = open(DEBUGFS "fail_umrs", O_WRONLY);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(1, write(fd, "1", 1));
+	close(fd);
+}
+
+/* The driver warns of this. */
+TEST_F(mr, is_dead_even_if_it_could_not_be_revoked)
+{
+	struct ibv_mr *mr = ibv_reg_mr(pd, mem, PAGE, ACCESS_ALL);
+	unsigned long mkeys = device_counter("mkeys");
+	__u32 rkey = mr->rkey;
+	char byte = 0;
+
+	ASSERT_NE(NULL, mr);
+	fail_next_umr(_metadata);
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	ASSERT_EQ(0, device_counter("fail_umrs"));
+	EXPECT_EQ(-ENOKEY, adapter_reads(rkey, mem, &byte, 1));
+	EXPECT_EQ(mkeys - 1, device_counter("mkeys"));
+}
+
+/* Some bytes anywhere: mostly few pages, now and then many. */
+static char *pick_memory(size_t *n)
+{
+	static const unsigned int max_pages[] = { 1, 2, 2, 4, 4, 8, 8, 64 };
+	size_t max = max_pages[next_random(&seed) % ARRAY_SIZE(max_pages)] * PAGE;
+	size_t at = next_random(&seed) % (MEM_BYTES - max);
+
+	*n = next_random(&seed) % max + 1;
+	return mem + at;
+}
+
+static int pick_access(void)
+{
+	static const int access[] = {
+		IBV_ACCESS_REMOTE_READ,
+		IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ,
+		IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE,
+		ACCESS_ALL,
+		ACCESS_ALL | IBV_ACCESS_REMOTE_ATOMIC,
+		ACCESS_ALL | IBV_ACCESS_RELAXED_ORDERING,
+	};
+
+	return access[next_random(&seed) % ARRAY_SIZE(access)];
+}
+
+/* The adapter accesses all of it, but only if it may. */
+static bool is_as_registered(struct ibv_mr *mr, int access)
+{
+	char byte = 0;
+
+	if (access & IBV_ACCESS_REMOTE_READ ?
+	    !reads_memory(mr->rkey, mr->addr, mr->length) :
+	    adapter_reads(mr->rkey, mr->addr, &byte, 1) != -EACCES)
+		return false;
+	return access & IBV_ACCESS_REMOTE_WRITE ?
+	       writes_memory(mr->rkey, mr->addr, mr->length) :
+	       adapter_writes(mr->rkey, mr->addr, &byte, 1) == -EACCES;
+}
+
+static unsigned long number_from(const char *variable, unsigned long fallback)
+{
+	const char *value = getenv(variable);
+
+	return value ? strtoul(value, NULL, 0) : fallback;
+}
+
+/* REGISTRATIONS of them; processes with another SEED make other ones. */
+TEST_F_TIMEOUT(mr, is_right_each_of_many_times, 1000000)
+{
+	unsigned long count = number_from("REGISTRATIONS", ROUNDS), i;
+
+	seed = number_from("SEED", 1);
+	for (i = 0; i < count; i++) {
+		int access = pick_access();
+		struct ibv_mr *mr;
+		__u32 rkey;
+		size_t n;
+		char *p = pick_memory(&n), byte = 0;
+
+		mr = ibv_reg_mr(pd, p, n, access);
+		ASSERT_NE(NULL, mr);
+		ASSERT_TRUE(is_as_registered(mr, access)) {
+			TH_LOG("registration %lu: %zu bytes at %p, access 0x%x",
+			       i, n, p, access);
+		}
+		rkey = mr->rkey;
+		ASSERT_EQ(0, ibv_dereg_mr(mr));
+		ASSERT_TRUE(refused_as_stale(adapter_reads(rkey, p, &byte, 1)));
+	}
+	TH_LOG("%lu registrations are right", i);
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,9 @@
 # mlx5 on the virtual ConnectX (tools/testing/mlx5_vhca): what it registers is
 # what the adapter accesses, and nothing is lost when the adapter fails. Loads
 # VHCA_MODULE, a path, or else the module that is installed.
+#
+# vhca.sh [TEST...]: all tests, or those that are named
+# VHCA_REGISTRATIONS	how many to verify, of each byte (1000)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -14,18 +17,22 @@ CREATE_MKEY=0x200
 DESTROY_MKEY=0x202
 LIMITS_EXCEEDED=8
 INTERNAL_ERROR=1
+NEVER_ENDS=0xff
 LOG=${OUT:-/tmp}/vhca.log
+VHCA_REGISTRATIONS=${VHCA_REGISTRATIONS:-1000}
+# So many at once keep the adapter busy.
+PROCESSES=8
 
 # What the kernel says of a UMR that failed, once in its life.
 UMR_WARNED=
 
-# insert MODULE: from where the device's module is
+# insert MODULE [PARAMETER...]: from where the device's module is
 insert()
 {
 	if [ -n "${VHCA_MODULE:-}" ]; then
-		insmod "$(dirname "$VHCA_MODULE")/$1.ko"
+		insmod "$(dirname "$VHCA_MODULE")/$1.ko" "${@:2}"
 	else
-		modprobe "$1"
+		modprobe "$@"
 	fi
 }
 
@@ -42,7 +49,8 @@ device_up()
 # Each test gets a device that was never used before.
 fresh_device()
 {
-	unload && insert mlx5_vhca && eventually 20 device_up
+	LOST_MKEYS=0
+	unload && insert mlx5_vhca "$@" && eventually 20 device_up
 }
 
 unbind()
@@ -55,7 +63,7 @@ accounting_holds()
 {
 	[ ! -e $DRIVER/$PCI_DEVICE ] || unbind
 	equal "mkeys after unload" "$(cat $VHCA/mkeys)" 0 &&
-	equal "mkeys lost" "$(cat $VHCA/leaked_mkeys)" 0 &&
+	equal "mkeys lost" "$(cat $VHCA/leaked_mkeys)" "$LOST_MKEYS" &&
 	equal "pages after unload" "$(cat $VHCA/pages)" 0
 }
 
@@ -83,13 +91,24 @@ passes()
 	return 1
 }
 
-# A load that goes on until the device goes away, and ends then.
+umrs()
+{
+	cat $VHCA/umrs
+}
+
+more_umrs_than()
+{
+	[ "$(umrs)" -gt "$1" ]
+}
+
+# start_load [OPTION...]: goes on until the device goes away, and ends then
 start_load()
 {
-	churn -t 2 -S 600 -m 20 --verify 50 >"$LOG" 2>&1 &
+	churn -t 2 -S 600 -m 20 --verify 50 "$@" >"$LOG" 2>&1 &
 	LOAD=$!
-	sleep 2
-	kill -0 "$LOAD" 2>/dev/null && return
+	# Until it has all the mkeys that it is going to need.
+	eventually 30 more_umrs_than $(($(umrs) + 300)) &&
+		kill -0 "$LOAD" 2>/dev/null && return
 	ktap_print_msg "no load: $(tail -1 "$LOG")"
 	return 1
 }
@@ -102,9 +121,9 @@ load_ended()
 # Who is stuck in the kernel can't be ended.
 stop_load()
 {
+	disown "$LOAD" 2>/dev/null
 	kill -KILL "$LOAD" 2>/dev/null
-	eventually 60 load_ended && wait "$LOAD" 2>/dev/null
-	load_ended && return
+	eventually 60 load_ended && return
 	ktap_print_msg "the load does not end"
 	return 1
 }
@@ -114,6 +133,24 @@ works()
 	eventually 30 device_up &&
 	churn -n 50 >"$LOG" 2>&1 && return
 	ktap_print_msg "does not work: $(tail -1 "$LOG")"
+	return 1
+}
+
+# fail_command OPCODE COUNT STATUS
+fail_command()
+{
+	echo "$*" >$VHCA/fail_command
+}
+
+all_failed()
+{
+	[ -z "$(cat $VHCA/fail_command)" ]
+}
+
+await_failures()
+{
+	eventually "$1" all_failed && return
+	ktap_print_msg "still to fail: $(cat $VHCA/fail_command)"
 	return 1
 }
 
@@ -147,7 +184,7 @@ test_queue_pairs_move_data()
 test_adapter_accesses_what_was_registered()
 {
 	echo 8 >/proc/sys/vm/nr_hugepages
-	passes mr_adapter
+	passes mr_adapter -T is_dead_even_if_it_could_not_be_revoked
 }
 
 test_ulps_register_by_work_requests()
@@ -164,6 +201,43 @@ test_users_can_rely_on_their_regions()
 		-T cannot_go_while_a_type_1_window_is_bound \
 		-T cannot_go_while_a_type_2_window_is_bound \
 		-T can_go_after_its_window_was_deallocated
+}
+
+# Each process makes its own ones, and the adapter accesses every byte of them.
+verify_many()
+{
+	local i pids=() failed=0
+
+	for ((i = 0; i < PROCESSES; i++)); do
+		SEED=$i REGISTRATIONS=$((VHCA_REGISTRATIONS / PROCESSES)) \
+			RDMA_DEVICE=$DEV mr_adapter \
+			-t is_right_each_of_many_times >"$LOG.$i" 2>&1 &
+		pids+=($!)
+	done
+	for ((i = 0; i < PROCESSES; i++)); do
+		wait "${pids[i]}" &&
+			grep -q "registrations are right" "$LOG.$i" && continue
+		ktap_print_msg "$(grep -v '^ok' "$LOG.$i" | tail -3)"
+		failed=1
+	done
+	return $failed
+}
+
+test_many_registrations_are_verified()
+{
+	local begin=$SECONDS made=0 others
+
+	if has_pools; then
+		others=$(other_mkeys)
+		made=$(($(total hits) + $(total misses)))
+	fi
+	verify_many || return
+	ktap_print_msg "$VHCA_REGISTRATIONS in $((SECONDS - begin)) s"
+	[ "$made" -gt 0 ] || return 0
+	equal "registrations" $(($(total hits) + $(total misses) - made)) \
+		$((VHCA_REGISTRATIONS / PROCESSES * PROCESSES)) &&
+	equal "mkeys in no pool" "$(other_mkeys)" "$others" &&
+	equal "in use" "$(total in_use)" 0
 }
 
 test_all_that_churns_is_verified()
@@ -200,18 +274,97 @@ test_device_may_go_and_come_back()
 	echo 1 >$VHCA/present && works
 }
 
+# As often as it takes to get to the one who asked.
 test_failed_creation_fails_only_the_registration()
 {
-	echo "$CREATE_MKEY 5 $LIMITS_EXCEEDED" >$VHCA/fail_command
-	churn -n 20 -s 1,7,100 >"$LOG" 2>&1
-	echo "$CREATE_MKEY 0 $LIMITS_EXCEEDED" >$VHCA/fail_command
+	fail_command $CREATE_MKEY 1000 $LIMITS_EXCEEDED
+	if churn -n 1 -s 7 >"$LOG" 2>&1; then
+		ktap_print_msg "registered without an mkey"
+		return 1
+	fi
+	fail_command $CREATE_MKEY 0 $LIMITS_EXCEEDED
 	works
+}
+
+age_fast()
+{
+	set_pools aging 1
 }
 
 test_failed_destruction_hangs_nobody()
 {
-	works && echo "$DESTROY_MKEY 2 $INTERNAL_ERROR" >$VHCA/fail_command &&
-	works && echo "$DESTROY_MKEY 0 $INTERNAL_ERROR" >$VHCA/fail_command
+	has_pools || return "$KSFT_SKIP"
+	fail_command $DESTROY_MKEY 2 $INTERNAL_ERROR
+	age_fast && await_failures 30 && works || return
+	LOST_MKEYS=2
+}
+
+# The driver waits in vain for one command; who does not need it goes on.
+lose_command()
+{
+	start_load -m 1 -s 1 || return
+	fail_command "$1" 1 $NEVER_ENDS
+	"${@:2}"
+	await_failures 30 || return
+	eventually 2 more_umrs_than $(($(umrs) + 50)) && return
+	ktap_print_msg "a lost command $1 stops the others"
+	return 1
+}
+
+# mlx5_core can't go on for good, nor be unloaded, without that slot.
+end_lost()
+{
+	echo 1 >$VHCA/end_lost && stop_load && works
+}
+
+new_load_ended()
+{
+	! kill -0 "$NEW_LOAD" 2>/dev/null
+}
+
+# Of a size that nobody has used before.
+register_new_size()
+{
+	churn -n 1 -s 1024 >"$LOG.new" 2>&1 &
+	NEW_LOAD=$!
+}
+
+# Who needed it may fail, or get an mkey in another way, but later.
+test_lost_creation_hangs_nobody()
+{
+	fresh_device command_timeout_ms=3000 &&
+	lose_command $CREATE_MKEY register_new_size || return
+	if ! eventually 30 new_load_ended; then
+		ktap_print_msg "waits without end"
+		return 1
+	fi
+	churn -n 1 -s 1024 >"$LOG.new" 2>&1 && end_lost
+}
+
+fewer_mkeys_than()
+{
+	[ "$(cat $VHCA/mkeys)" -lt "$1" ]
+}
+
+# The others of its pool go when the driver has lost patience with the one.
+test_lost_destruction_hangs_nobody()
+{
+	fresh_device command_timeout_ms=3000 && has_pools ||
+		return "$KSFT_SKIP"
+	churn -m 50 -n 50 -s 512 >"$LOG" 2>&1 &&
+	lose_command $DESTROY_MKEY age_fast || return
+	if ! eventually 30 fewer_mkeys_than 50; then
+		ktap_print_msg "idle mkeys stay: $(cat $VHCA/mkeys)"
+		return 1
+	fi
+	end_lost || return
+	LOST_MKEYS=1
+}
+
+test_failed_revocation_makes_no_zombie()
+{
+	expect_umr_warning
+	passes mr_adapter -t is_dead_even_if_it_could_not_be_revoked
 }
 
 # Each failure stops the queue, and the driver starts it again.
@@ -261,9 +414,11 @@ test_all_at_once_with_few_mkeys()
 
 run_vhca_tests()
 {
-	local tests t
+	local tests t status
 
-	mapfile -t tests < <(declare -F | sed -n 's/^declare -f test_//p')
+	tests=("$@")
+	[ $# -gt 0 ] ||
+		mapfile -t tests < <(declare -F | sed -n 's/^declare -f test_//p')
 	ktap_print_header
 	if ! modinfo "${VHCA_MODULE:-mlx5_vhca}" >/dev/null 2>&1; then
 		ktap_skip_all "no module mlx5_vhca"
@@ -271,8 +426,12 @@ run_vhca_tests()
 	fi
 	ktap_set_plan ${#tests[@]}
 	for t in "${tests[@]}"; do
+		LOAD=
 		fresh_device && "test_$t" && accounting_holds
-		case $? in
+		status=$?
+		[ $status -eq 0 ] || echo 1 >$VHCA/end_lost
+		[ -z "$LOAD" ] || stop_load
+		case $status in
 		0) ktap_test_pass "$t" ;;
 		"$KSFT_SKIP") ktap_test_skip "$t" ;;
 		*) ktap_test_fail "$t" ;;
@@ -282,4 +441,4 @@ run_vhca_tests()
 	ktap_finished
 }
 
-run_vhca_tests
+run_vhca_tests "$@"

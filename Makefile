@@ -3,12 +3,15 @@
 #
 # LINUX=/path/to/tree	use that Linux 6.12 tree instead of Debian's
 # VHCA=1		with a virtual ConnectX (shell)
+# TESTS="vhca.sh ..."	only these (selftest)
+# VHCA_REGISTRATIONS=N	verify so many on the virtual ConnectX (selftest)
+# TIMEOUT=SECONDS	of a guest
 # FLAVOUR=plain|debug	which kernel: debug has KASAN, lockdep and the like
 # IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export FLAVOUR LINUX IMPL VHCA
+export FLAVOUR LINUX IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT
 
 help:
 	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
@@ -27,6 +30,7 @@ help:
 	@echo 'make clean     remove build/; the cache stays'
 	@echo
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
+	@echo 'TESTS=vhca.sh  only these programs (selftest)'
 	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
 	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The selftests on Soft-RoCE and on the virtual ConnectX: one boot, a KTAP file
-# for each test program.
+# for each test program. TESTS names some of them, VHCA_REGISTRATIONS says how
+# many registrations are verified on the latter, TIMEOUT how long all may take.
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
@@ -13,8 +14,10 @@ run_selftests()
 {
 	local name=selftest-$FLAVOUR out=$BUILD/guest/selftest-$FLAVOUR f
 
-	TIMEOUT=1800 "$TOP/harness/guest.sh" "$name" \
-		"$TOP/harness/guest/selftest" </dev/null >&2 ||
+	# shellcheck disable=SC2086
+	TIMEOUT=${TIMEOUT:-1800} "$TOP/harness/guest.sh" "$name" \
+		env VHCA_REGISTRATIONS="${VHCA_REGISTRATIONS:-}" \
+		"$TOP/harness/guest/selftest" ${TESTS:-} </dev/null >&2 ||
 		say "the guest did not end well"
 	for f in "$out"/*.ktap; do
 		count_ktap "$name/$(basename "$f" .ktap)" "$f"

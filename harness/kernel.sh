@@ -1,12 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the guest's kernel: harness/kernel.sh [plain|debug]
-# It ends up in build/linux/FLAVOUR, objects and all.
+# Builds the guest's kernel. It ends up in the folder FLAVOUR of its tree,
+# objects and all.
 
 . "$(dirname "$0")/lib.sh"
 
-FLAVOUR=${1:-$FLAVOUR}
-KBUILD=$TREE/$FLAVOUR
 LOG=$BUILD/kernel-$FLAVOUR.log
 FRAGMENT=$BUILD/$FLAVOUR.config
 
@@ -15,10 +13,18 @@ LAST=$CACHE/build-$FLAVOUR
 
 export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
 
+# Symbols that only the series has
+OURS='^CONFIG_(INFINIBAND_FRMR|MLX5_INFINIBAND_KUNIT)_'
+
 merge_fragments()
 {
-	cat "$TOP/harness/config/plain.config"
-	[ "$FLAVOUR" = plain ] || cat "$TOP/harness/config/$FLAVOUR.config"
+	local config=$TOP/harness/config
+
+	case $FLAVOUR in
+	plain) cat "$config/plain.config" ;;
+	base) grep -vE "$OURS" "$config/plain.config" ;;
+	*) cat "$config/plain.config" "$config/$FLAVOUR.config" ;;
+	esac
 }
 
 # kconfig drops what it can't have without a word, so look for each symbol.

@@ -6,9 +6,12 @@ set -euo pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$TOP/build
-TREE=$BUILD/linux
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/frmr-pools
+
+# plain, debug, kcsan; or base: plain without the series, to measure against
 FLAVOUR=${FLAVOUR:-plain}
+TREE=$BUILD/linux
+[ "$FLAVOUR" != base ] || TREE=$BUILD/base
 KBUILD=$TREE/$FLAVOUR
 JOBS=${JOBS:-$(nproc)}
 

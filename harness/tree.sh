@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Prepares build/linux: the base kernel, the patches, and links to the files
-# that are new. Cheap when there is nothing to do.
+# that are new; or, with FLAVOUR=base, build/base: only the base kernel. Cheap
+# when there is nothing to do.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -158,6 +159,7 @@ add_maintainers()
 
 need quilt patch make
 place_base
+[ "$FLAVOUR" != base ] || exit 0
 push_patches
 link_files
 add_maintainers

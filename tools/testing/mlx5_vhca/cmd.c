@@ -22,9 +22,6 @@ enum {
 	VHCA_BAD_OUT_LENGTH	= 0x8,
 };
 
-/* After so long without one, a ring of the doorbell was lost. */
-#define VHCA_LOST_RING		(HZ / 40)
-
 /* More than the longest list of pages that the driver sends. */
 #define VHCA_MAX_MAILBOXES	SZ_16M
 
@@ -288,7 +285,6 @@ static void vhca_complete_slot(struct vhca *vhca, int i, u8 delivery,
 	slot->sig = ~rest ^ (delivery << 1);
 	/* The driver may take the slot as soon as it owns it. */
 	smp_store_release(&slot->status_own, delivery << 1);
-	__clear_bit(i, &vhca->busy_slots);
 
 	/*
 	 * A driver that polls has no queue for these events yet, or destroys
@@ -300,63 +296,44 @@ static void vhca_complete_slot(struct vhca *vhca, int i, u8 delivery,
 	}
 }
 
-/* Slots that the driver has filled, but that nobody has begun to work on. */
-static unsigned long vhca_find_full(struct vhca *vhca)
-{
-	unsigned long known = vhca->rung_slots | vhca->busy_slots, full = 0;
-	struct mlx5_cmd_layout *slot;
-	int i;
-
-	for (i = 0; i < VHCA_NUM_SLOTS; i++) {
-		slot = &vhca->slots[i];
-		if (known & BIT(i) || !vhca_slot_owned(slot))
-			continue;
-		if (vhca_slot_signed(slot))
-			full |= BIT(i);
-	}
-	return full;
-}
-
 /*
- * A ring of the doorbell overwrites the one before, if that was not seen yet.
- * But the driver rings for a slot before it fills the next one, other than the
- * last slot, which is for pages. So what was full before a ring for another
- * slot was written has been rung for. What else is full and not rung for, be
- * patient with: to begin before the driver rings would confuse it.
+ * The driver rings by a function, which can be trapped, other than the write:
+ * the register would have only the last ring.
  */
-static void vhca_find_rung(struct vhca *vhca, u32 rung)
+static int vhca_cmd_ring(struct kprobe *probe, struct pt_regs *regs)
 {
-	unsigned long full, pages = BIT(VHCA_NUM_SLOTS - 1);
+	struct vhca *vhca = container_of(probe, struct vhca, doorbell_probe);
+	unsigned long addr = regs_get_kernel_argument(regs, 1);
+	const u32 offset = offsetof(struct mlx5_init_seg, cmd_dbell);
 
-	vhca->rung_slots |= rung & ~vhca->busy_slots;
-	if (rung & ~pages)
-		vhca->rung_slots |= vhca->full_slots & ~pages;
-
-	full = vhca_find_full(vhca);
-	/* Nothing rings since? Then it will be after they were seen. */
-	if (ioread32be(&vhca->iseg->cmd_dbell))
-		full &= vhca->full_slots;
-	if (full != vhca->full_slots) {
-		vhca->full_slots = full;
-		vhca->full_since = jiffies;
-	} else if (full && time_after(jiffies, vhca->full_since +
-					       VHCA_LOST_RING)) {
-		vhca->rung_slots |= full;
-		vhca->full_slots = 0;
-	}
+	if (offset_in_page(addr) == offset &&
+	    slow_virt_to_phys((void *)addr) == vhca->window.start + offset)
+		atomic_or(regs_get_kernel_argument(regs, 0), &vhca->doorbell);
+	return 0;
 }
 
-/* Looks at the doorbell; true if there are commands. */
+int vhca_cmd_init(struct vhca *vhca)
+{
+	vhca->doorbell_probe.symbol_name = "iowrite32be";
+	vhca->doorbell_probe.pre_handler = vhca_cmd_ring;
+	return register_kprobe(&vhca->doorbell_probe);
+}
+
+void vhca_cmd_cleanup(struct vhca *vhca)
+{
+	unregister_kprobe(&vhca->doorbell_probe);
+}
+
+/* Looks for rings; true if there are commands. */
 bool vhca_cmd_poll(struct vhca *vhca)
 {
-	u32 rung = be32_to_cpu(xchg((__force __be32 *)&vhca->iseg->cmd_dbell,
-				    0));
+	u32 rung = atomic_read(&vhca->doorbell) ?
+		   atomic_xchg(&vhca->doorbell, 0) : 0;
 
-	if (!vhca->slots || (!rung && !vhca->full_slots))
+	if (!vhca->slots || !rung)
 		return false;
-	vhca_find_rung(vhca, rung);
-	if (vhca->rung_slots)
-		queue_work(vhca->firmware, &vhca->command_work);
+	vhca->rung_slots |= rung;
+	queue_work(vhca->firmware, &vhca->command_work);
 	return true;
 }
 
@@ -390,7 +367,6 @@ static bool vhca_next_command(struct vhca *vhca)
 
 	slots = vhca->slots;
 	__clear_bit(i, &vhca->rung_slots);
-	__set_bit(i, &vhca->busy_slots);
 	events = vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD);
 	if (vhca->command_time_us) {
 		/* The rest of the device goes on meanwhile. */
@@ -445,8 +421,6 @@ void vhca_cmd_reset(struct vhca *vhca)
 {
 	vhca->slots = NULL;
 	vhca->rung_slots = 0;
-	vhca->busy_slots = 0;
 	vhca->lost_slots = 0;
-	vhca->full_slots = 0;
 	vhca->pending_completions = 0;
 }

@@ -148,9 +148,12 @@ static int __init vhca_init(void)
 	if (err)
 		goto err_caps;
 	vhca_seg_init(vhca);
-	err = vhca_start(vhca);
+	err = vhca_cmd_init(vhca);
 	if (err)
 		goto err_pci;
+	err = vhca_start(vhca);
+	if (err)
+		goto err_cmd;
 	vhca_debugfs_init(vhca);
 	/* The drivers probe in here. */
 	err = vhca_pci_add(vhca);
@@ -162,6 +165,8 @@ static int __init vhca_init(void)
 err_stop:
 	vhca_debugfs_cleanup(vhca);
 	vhca_stop(vhca);
+err_cmd:
+	vhca_cmd_cleanup(vhca);
 err_pci:
 	vhca_pci_cleanup(vhca);
 err_caps:
@@ -178,6 +183,7 @@ static void __exit vhca_exit(void)
 	vhca_debugfs_cleanup(vhca);
 	vhca_pci_remove_device(vhca);
 	vhca_stop(vhca);
+	vhca_cmd_cleanup(vhca);
 	mutex_lock(&vhca->lock);
 	vhca_reset(vhca);
 	mutex_unlock(&vhca->lock);

@@ -3,6 +3,7 @@
 #define VHCA_H
 
 #include <linux/irq_work.h>
+#include <linux/kprobes.h>
 #include <linux/list.h>
 #include <linux/mlx5/device.h>
 #include <linux/mlx5/driver.h>
@@ -213,15 +214,11 @@ struct vhca {
 	struct workqueue_struct *firmware;
 	struct work_struct command_work;
 	struct mlx5_cmd_layout *slots;
-	/*
-	 * Bits for slots: to be done, in work, of these not to end, and full
-	 * but maybe not yet rung.
-	 */
+	struct kprobe doorbell_probe;
+	/* Bits for slots: rung for, seen to be, and not to end. */
+	atomic_t doorbell;
 	unsigned long rung_slots;
-	unsigned long busy_slots;
 	unsigned long lost_slots;
-	unsigned long full_slots;
-	unsigned long full_since;
 	int next_slot;
 	u32 pending_completions;
 	u64 num_commands;
@@ -312,6 +309,8 @@ void vhca_seg_fatal(struct vhca *vhca);
 
 /* cmd.c */
 void vhca_cmd_work(struct work_struct *work);
+int vhca_cmd_init(struct vhca *vhca);
+void vhca_cmd_cleanup(struct vhca *vhca);
 bool vhca_cmd_poll(struct vhca *vhca);
 void vhca_cmd_reset(struct vhca *vhca);
 void vhca_cmd_end_lost(struct vhca *vhca);

@@ -16,7 +16,7 @@ need $SELFTEST_PACKAGES $LINT_PACKAGES $USERSPACE_PACKAGES python3-pyverbs
 "$TOP/harness/tree.sh"
 "$TOP/harness/kernel.sh"
 "$TOP/harness/programs.sh"
-"$TOP/harness/vhca.sh"
+"$TOP/harness/modules.sh" mlx5_vhca
 
 say "unit tests"
 run_kunit

@@ -31,7 +31,7 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
 	"$TOP/harness/programs.sh"
-	"$TOP/harness/vhca.sh"
+	"$TOP/harness/modules.sh" mlx5_vhca
 	run_selftests
 	finish
 fi

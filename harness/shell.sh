@@ -9,7 +9,7 @@
 "$TOP/harness/programs.sh"
 need rdma-core ibverbs-utils ibverbs-providers perftest iproute2
 if [ -n "${VHCA:-}" ]; then
-	"$TOP/harness/vhca.sh"
+	"$TOP/harness/modules.sh" mlx5_vhca
 	say "mlx5_0 is the virtual ConnectX; see /sys/kernel/debug/mlx5_vhca"
 fi
 say "rxe0 is up; rdma-frmr shows the pools; Ctrl-D ends it"

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds modules of tools/testing for the kernel that was built:
+# harness/modules.sh NAME...
+# Each ends up in build/FLAVOUR-NAME: links to the sources, so that no object is
+# among them.
+
+. "$(dirname "$0")/lib.sh"
+
+LOG=$BUILD/modules-$FLAVOUR.log
+
+need gcc libc6-dev ccache kmod
+export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1
+
+kernel_make()
+{
+	make -j"$JOBS" -C "$TREE" O="$KBUILD" CC="ccache gcc" "$@" \
+		>>"$LOG" 2>&1 ||
+		{ tail -20 "$LOG" >&2; die "a module does not build, see $LOG"; }
+}
+
+: >"$LOG"
+# What the kernel exports; it has no modules of its own.
+kernel_make modules
+for name; do
+	dir=$BUILD/$FLAVOUR-$name
+	mkdir -p "$dir"
+	find "$dir" -type l -delete
+	ln -s "$TOP/tools/testing/$name"/{*.[ch],Makefile} "$dir"
+	kernel_make M="$dir" modules
+done

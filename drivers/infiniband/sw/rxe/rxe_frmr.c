@@ -9,6 +9,7 @@
  * deregistration waits for him before the index and the table change hands.
  */
 #include <linux/log2.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <rdma/frmr_pools.h>
 
@@ -55,7 +56,7 @@ static int rxe_frmr_create_one(struct rxe_dev *rxe, u32 num_pages, u32 *index)
 	if (!frmr)
 		return err;
 	frmr->num_pages = num_pages;
-	frmr->variant = rxe_get_next_key(-1);
+	frmr->variant = get_random_u8();
 	frmr->pages = kvcalloc(num_pages, sizeof(*frmr->pages),
 			       GFP_KERNEL | __GFP_NOWARN);
 	if (!frmr->pages)

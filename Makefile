@@ -8,10 +8,12 @@
 # TIMEOUT=SECONDS	of a guest
 # FLAVOUR=plain|debug	which kernel: debug has KASAN, lockdep and the like
 # IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
+# BENCH=native|guest	only this part of the benchmarks
+# SAVE=1		keep their results in doc/bench
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export FLAVOUR LINUX IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT
+export FLAVOUR LINUX IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
 
 help:
 	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
@@ -33,6 +35,8 @@ help:
 	@echo 'TESTS=vhca.sh  only these programs (selftest)'
 	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
 	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'
+	@echo 'BENCH=native   only the core in user space; BENCH=guest: only the kernels'
+	@echo 'SAVE=1         keep results and plots in doc/bench (bench)'
 
 run check kunit selftest pyverbs userspace lint bench shell series:
 	@harness/$@.sh

@@ -8,6 +8,8 @@
 # Without SCRIPT it boots for what the kernel does by itself, as the KUnit tests.
 #
 # ACCEL=kvm for speed where that works, TIMEOUT=seconds, APPEND=kernel options.
+# ICOUNT=y: the guest's time is the number of its instructions, one each ns, and
+# stands still while the machine does something else.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -15,9 +17,16 @@ NAME=$1
 shift
 OUT=$BUILD/guest/$NAME
 ACCEL=${ACCEL:-tcg,thread=multi}
+CLOCK=()
+if [ -n "${ICOUNT:-}" ]; then
+	ACCEL=tcg,thread=single
+	CLOCK=(-icount "shift=0,sleep=off")
+fi
 TIMEOUT=${TIMEOUT:-900}
-MEMORY=2G
-[ "$FLAVOUR" = plain ] || MEMORY=6G
+case $FLAVOUR in
+plain|base) MEMORY=2G ;;
+*) MEMORY=6G ;;
+esac
 
 IMAGE=${IMAGE:-$KBUILD/arch/x86/boot/bzImage}
 # An emulated CPU may have to wait long for a real one: no stall before 2 minutes.
@@ -37,7 +46,7 @@ mkdir -p "$OUT"
 
 status=0
 timeout --foreground "$TIMEOUT" qemu-system-x86_64 \
-	-accel "$ACCEL" -cpu max -smp 2 -m $MEMORY \
+	-accel "$ACCEL" "${CLOCK[@]}" -cpu max -smp 2 -m $MEMORY \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-kernel "$IMAGE" -append "$APPEND" \
 	-device virtio-rng-pci \

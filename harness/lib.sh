@@ -87,3 +87,15 @@ insert_entry()
 		file == 3 && title && $0 == last { found = 1 }
 		file == 3 { print }' "$1" "$2" "$2"
 }
+
+# modular_config: the guest's options, with RDMA and what is tested with it as
+# modules
+modular_config()
+{
+	local modules='INFINIBAND|INFINIBAND_USER_(MAD|ACCESS)|RDMA_RXE'
+
+	modules+='|INFINIBAND_FRMR_(KUNIT_TEST|TEST_DEVICE)|KUNIT'
+	modules+='|MLX5_(CORE|INFINIBAND)|NVME_(RDMA|TARGET(_RDMA)?)'
+	sed -E "s/^(CONFIG_($modules))=y/\1=m/" \
+		"$TOP/harness/config/plain.config"
+}

@@ -7,13 +7,14 @@
 # VHCA_REGISTRATIONS=N	verify so many on the virtual ConnectX (selftest)
 # TIMEOUT=SECONDS	of a guest
 # FLAVOUR=plain|debug	which kernel: debug has KASAN, lockdep and the like
+# CONFIG=/path/to/file	configure the packages with it instead of with Debian's
 # IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
 # BENCH=native|guest	only this part of the benchmarks
 # SAVE=1		keep their results in doc/bench
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export FLAVOUR LINUX IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
+export FLAVOUR LINUX CONFIG IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
 
 help:
 	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
@@ -26,6 +27,10 @@ help:
 	@echo '                 fuzzer'
 	@echo '  make lint      only the checks of the source'
 	@echo 'make bench     how fast it is, with plots, in build/bench'
+	@echo 'make series    the patches as mails, in build/series'
+	@echo 'make steps     apply one mail after the other, and compile each time'
+	@echo 'make deb       Debian packages, in build/deb'
+	@echo '  make debcheck  of a small kernel, and boot it'
 	@echo 'make tree      prepare the kernel tree in build/linux'
 	@echo 'make kernel    build the kernel'
 	@echo 'make shell     a shell in the booted kernel; VHCA=1: with a virtual ConnectX'
@@ -34,11 +39,12 @@ help:
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
 	@echo 'TESTS=vhca.sh  only these programs (selftest)'
 	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
+	@echo 'CONFIG=/path   the configuration of the kernel in the packages (deb)'
 	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'
 	@echo 'BENCH=native   only the core in user space; BENCH=guest: only the kernels'
 	@echo 'SAVE=1         keep results and plots in doc/bench (bench)'
 
-run check kunit selftest pyverbs userspace lint bench shell series:
+run check kunit selftest pyverbs userspace lint bench shell series steps deb debcheck:
 	@harness/$@.sh
 
 tree:
@@ -50,5 +56,5 @@ kernel: tree
 clean:
 	rm -rf build
 
-.PHONY: help run check kunit selftest pyverbs userspace lint bench shell series
-.PHONY: tree kernel clean
+.PHONY: help run check kunit selftest pyverbs userspace lint bench shell
+.PHONY: series steps deb debcheck tree kernel clean

@@ -6,7 +6,8 @@
 # TESTS="vhca.sh ..."	only these (selftest)
 # VHCA_REGISTRATIONS=N	verify so many on the virtual ConnectX (selftest)
 # TIMEOUT=SECONDS	of a guest
-# FLAVOUR=plain|debug	which kernel: debug has KASAN, lockdep and the like
+# FLAVOUR=plain|debug|kcsan	which kernel: debug has KASAN, lockdep and the
+#			like, kcsan detects data races
 # CONFIG=/path/to/file	configure the packages with it instead of with Debian's
 # IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
 # BENCH=native|guest	only this part of the benchmarks
@@ -37,6 +38,7 @@ help:
 	@echo 'make clean     remove build/; the cache stays'
 	@echo
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
+	@echo 'FLAVOUR=kcsan  with a detector of data races (the same)'
 	@echo 'TESTS=vhca.sh  only these programs (selftest)'
 	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
 	@echo 'CONFIG=/path   the configuration of the kernel in the packages (deb)'

@@ -28,6 +28,11 @@ plain|base) MEMORY=2G ;;
 *) MEMORY=6G ;;
 esac
 
+# Races are found if other CPUs do much while one waits, and an emulated one is
+# slow.
+[ "$FLAVOUR" != kcsan ] ||
+	APPEND="kcsan.early_enable=1 kcsan.udelay_task=500 ${APPEND:-}"
+
 IMAGE=${IMAGE:-$KBUILD/arch/x86/boot/bzImage}
 # An emulated CPU may have to wait long for a real one: no stall before 2 minutes.
 # The memory at 1 GiB is for the virtual ConnectX.

@@ -261,6 +261,7 @@ void vhca_pci_cleanup(struct vhca *vhca)
 		pci_stop_root_bus(bus);
 		pci_remove_root_bus(bus);
 		pci_unlock_rescan_remove();
+		pci_free_host_bridge(vhca->bridge);
 	}
 	platform_device_unregister(vhca->parent);
 	vhca_irq_cleanup(vhca);

@@ -96,6 +96,9 @@ static const int access_mix[] = {
 		IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC,
 };
 
+/* Held until all threads are there, so that they begin at one time. */
+static pthread_mutex_t start_gate = PTHREAD_MUTEX_INITIALIZER;
+static __u64 begin_ns;
 static __u64 deadline_ns;
 static atomic_bool stopping;
 static atomic_bool any_failed;
@@ -424,10 +427,11 @@ static __u64 hold(const struct worker *w)
 static void *churn(void *arg)
 {
 	struct worker *w = arg;
-	__u64 begin = now_ns();
 	__u64 idle = 0;
 	bool last, ok;
 
+	pthread_mutex_lock(&start_gate);
+	pthread_mutex_unlock(&start_gate);
 	do {
 		ok = register_round(w, round_size(w));
 		last = !ok || is_last_round(w);
@@ -435,7 +439,7 @@ static void *churn(void *arg)
 			idle = hold(w);
 		ok &= deregister_round(w);
 	} while (ok && !last);
-	w->busy_ns = now_ns() - begin - idle;
+	w->busy_ns = now_ns() - begin_ns - idle;
 	return NULL;
 }
 
@@ -494,7 +498,7 @@ static void run_threads(struct worker *workers, const struct options *opt)
 	unsigned long i, started;
 	int err;
 
-	deadline_ns = now_ns() + opt->seconds * NSEC_PER_SEC;
+	pthread_mutex_lock(&start_gate);
 	for (started = 0; started < opt->threads; started++) {
 		err = pthread_create(&workers[started].thread, NULL, churn,
 				     &workers[started]);
@@ -503,6 +507,9 @@ static void run_threads(struct worker *workers, const struct options *opt)
 			break;
 		}
 	}
+	begin_ns = now_ns();
+	deadline_ns = begin_ns + opt->seconds * NSEC_PER_SEC;
+	pthread_mutex_unlock(&start_gate);
 	for (i = 0; i < started; i++)
 		pthread_join(workers[i].thread, NULL);
 }

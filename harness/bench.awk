@@ -81,7 +81,7 @@ $1 == "base" {
 END {
 	for (i = 1; i <= n; i++) {
 		bench(name[i])
-		if (!match(name[i], /(start|restart|steady|many)_.t$/))
+		if (!match(name[i], /(start|restart|steady|many|pinned)_.t$/))
 			continue
 		mode = substr(name[i], RSTART)
 		device = substr(name[i], 1, RSTART - 2)

@@ -43,15 +43,25 @@ function heading(device)
 		"ratio", "pools", "without", "pools", "without"
 }
 
+function us(time)
+{
+	return time == "" ? "-" : sprintf("%.1f", time)
+}
+
 function row(device, mode, name)
 {
 	if (device != last_device)
 		heading(device)
 	last_device = device
-	printf "%-24s %8.0f %7.0f %5.2f %7.1f %7.1f %7.1f %7.1f\n",
+	printf "%-24s %8.0f %7.0f %5.2f %7s %7s %7s %7s\n",
 		label(mode), ours[name], base[name], ratio(name),
-		ours[name "_reg_p50"], base[name "_reg_p50"],
-		ours[name "_reg_p99"], base[name "_reg_p99"]
+		us(ours[name "_reg_p50"]), us(base[name "_reg_p50"]),
+		us(ours[name "_reg_p99"]), us(base[name "_reg_p99"])
+}
+
+function known(time)
+{
+	return time == "" ? "NaN" : time
 }
 
 function data(device, mode, name,	file, tic)
@@ -64,8 +74,8 @@ function data(device, mode, name,	file, tic)
 	sub("_", "\\n", tic)
 	sub("t$", "", tic)
 	print "\"" tic "\"", ours[name], base[name],
-		ours[name "_reg_p50"], base[name "_reg_p50"],
-		ours[name "_reg_p99"], base[name "_reg_p99"] >>file
+		known(ours[name "_reg_p50"]), known(base[name "_reg_p50"]),
+		known(ours[name "_reg_p99"]), known(base[name "_reg_p99"]) >>file
 }
 
 $1 == "plain" {
@@ -81,7 +91,7 @@ $1 == "base" {
 END {
 	for (i = 1; i <= n; i++) {
 		bench(name[i])
-		if (!match(name[i], /(start|restart|steady|many|pinned)_.t$/))
+		if (!match(name[i], /(start|restart|steady|many|pinned|connect|reconnect)_.t$/))
 			continue
 		mode = substr(name[i], RSTART)
 		device = substr(name[i], 1, RSTART - 2)

@@ -34,7 +34,7 @@ place_source()
 		rm -rf "$SOURCE"
 		cp -a "$(cat "$TREE/.frmr/origin")" "$SOURCE"
 	}
-	"$TOP/harness/apply.sh" "$BUILD/series" "$SOURCE"
+	"$TOP/harness/apply.sh" "$DEB/series" "$SOURCE"
 	rm -rf "$SOURCE/.git"
 }
 
@@ -64,7 +64,7 @@ configure()
 [ -z "${CONFIG:-}" ] || [ -f "$CONFIG" ] || die "CONFIG=$CONFIG is no file"
 # shellcheck disable=SC2086
 need $DEB_PACKAGES
-"$TOP/harness/series.sh"
+"$TOP/harness/series.sh" "$DEB/series"
 place_source
 configure
 say "building the packages; with Debian's configuration that takes hours"

@@ -123,7 +123,7 @@ check_mails()
 	local i ignore mails status=0
 
 	mapfile -t mails < <(ls "$LINT_SERIES"/*.patch)
-	read_map
+	read_map || return
 	for i in "${!mails[@]}"; do
 		ignore=FILE_PATH_CHANGES
 		case ${STEPS[i - 1]} in
@@ -170,15 +170,11 @@ check_kernel_doc()
 		grep -v '^Processing' || true
 }
 
-# The files of the kernel that the series adds, and those that it changes.
+# The files of the kernel that the series adds. Those that it changes are
+# changed_files.
 added()
 {
 	files '*.[ch]' | grep -v '^tools/'
-}
-
-changed()
-{
-	sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch
 }
 
 # build_objects NAME ARGUMENT...: builds what comes from the .c files on standard
@@ -204,9 +200,9 @@ compile_objects()
 {
 	local log=$BUILD/lint-build-$1.log
 
-	{ added; changed; } | build_objects "$@" W=1 >"$log" 2>&1 ||
+	{ added; changed_files; } | build_objects "$@" W=1 >"$log" 2>&1 ||
 		{ tail -20 "$log"; return 1; }
-	grep -E '(warning|error):' "$log" | grep -F "$(added; changed)" || true
+	grep -E '(warning|error):' "$log" | grep -F "$(added; changed_files)" || true
 }
 
 # What sphinx says of our texts, of the comments that they include, and of the
@@ -222,7 +218,7 @@ build_documentation()
 		-D kerneldoc_bin=scripts/kernel-doc \
 		Documentation/infiniband "$out/html") >"$log" 2>&1 ||
 		{ tail -20 "$log"; return 1; }
-	grep -F -e "kernel-doc '" -e "$(files '*.rst'; added; changed)" "$log" ||
+	grep -F -e "kernel-doc '" -e "$(files '*.rst'; added; changed_files)" "$log" ||
 		true
 }
 

@@ -65,7 +65,7 @@ place_members()
 read_map()
 {
 	place_members >"$BUILD/series.map" ||
-		{ grep ^error: "$BUILD/series.map" >&2; exit 1; }
+		{ grep ^error: "$BUILD/series.map" >&2; return 1; }
 	mapfile -t STEPS < <(cd "$MAP" && LC_ALL=C ls -d [0-9]*)
 }
 

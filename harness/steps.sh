@@ -164,7 +164,7 @@ walk_series()
 {
 	local i=0 mails
 
-	mapfile -t mails < <(ls "$BUILD/series"/*.patch)
+	mapfile -t mails < <(ls "$OUT/series"/*.patch)
 	for i in "${!STEPS[@]}"; do
 		g -C "$SOURCE" am -q "${mails[i + 1]}" ||
 			die "git am fails: ${mails[i + 1]}"
@@ -209,6 +209,7 @@ try_random()
 {
 	local seed ok=0 failed=0
 
+	say "$SEEDS random configurations"
 	for ((seed = 1; seed <= SEEDS; seed++)); do
 		judge "$OUT/log/random.$seed" build_random "$seed" || true
 		cp "$SOURCE/random/.config" "$OUT/log/random.$seed.config"
@@ -218,7 +219,7 @@ try_random()
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	need git gcc clang lld llvm flex bison bc libelf-dev libssl-dev ccache kmod
-	"$TOP/harness/series.sh"
+	"$TOP/harness/series.sh" "$OUT/series"
 	read_map
 	identify
 	mkdir -p "$OUT/log"
@@ -236,7 +237,6 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	say "step by step: $WAYS"
 	walk_series
 	compare_trees
-	say "$SEEDS random configurations"
-	try_random
+	[ "$SEEDS" -eq 0 ] || try_random
 	finish
 fi

@@ -158,6 +158,9 @@ add_maintainers()
 }
 
 need quilt patch make
+# One at a time: two would take a patch off that the other has just applied.
+exec {lock}>"$BUILD/tree.lock"
+flock "$lock"
 place_base
 [ "$FLAVOUR" != base ] || exit 0
 push_patches

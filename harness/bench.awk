@@ -71,7 +71,7 @@ function data(device, mode, name,	file, tic)
 		printf "" >file
 	begun[file]
 	tic = mode
-	sub("_", "\\n", tic)
+	sub("_", " ", tic)
 	sub("t$", "", tic)
 	print "\"" tic "\"", ours[name], base[name],
 		known(ours[name "_reg_p50"]), known(base[name "_reg_p50"]),

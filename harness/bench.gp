@@ -9,7 +9,8 @@ set tics nomirror
 set key at screen 0.5,0.95 center center horizontal
 set style fill solid 0.9
 set boxwidth 0.36
-set xlabel "what the application does, and threads" offset 0,-0.8
+set xlabel "what the application does, and threads"
+set xtics rotate by 40 right
 set offsets 0.25, 0.25, 0, 0
 
 if (format eq "svg") {

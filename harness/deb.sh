@@ -55,7 +55,9 @@ configure()
 	fi >"$SOURCE/build/.config"
 	"$SOURCE/scripts/config" --file "$SOURCE/build/.config" \
 		--set-str SYSTEM_TRUSTED_KEYS "" \
-		--enable DEBUG_INFO_NONE --disable DEBUG_INFO
+		--enable DEBUG_INFO_NONE --disable DEBUG_INFO_DWARF4 \
+		--disable DEBUG_INFO_DWARF5 \
+		--disable DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT
 	build -s olddefconfig
 	grep -q ^CONFIG_INFINIBAND= "$SOURCE/build/.config" ||
 		die "no CONFIG_INFINIBAND in this configuration"
@@ -71,4 +73,6 @@ say "building the packages; with Debian's configuration that takes hours"
 build bindeb-pkg >"$DEB/log" 2>&1 ||
 	{ grep -E 'error|\*\*\*' -A5 "$DEB/log" | head -30 >&2
 	  die "the packages do not build, see $DEB/log"; }
-say "apt install $(ls "$DEB"/linux-image-*.deb)"
+rm -f "$DEB"/*.deb
+mv "$SOURCE"/*.deb "$DEB"
+say "apt install" "$DEB"/linux-image-*.deb

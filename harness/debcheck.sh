@@ -15,7 +15,6 @@ need rdma-core ibverbs-utils ibverbs-providers perftest iproute2 jq
 modular_config >"$BUILD/debcheck.config"
 make -s -C "$TREE" O="$BUILD/debcheck.kernel" allnoconfig \
 	KCONFIG_ALLCONFIG="$BUILD/debcheck.config" >/dev/null
-rm -f "$DEB"/*.deb
 CONFIG=$BUILD/debcheck.kernel/.config "$TOP/harness/deb.sh"
 
 rm -rf "$ROOT"

@@ -281,7 +281,7 @@ run_lint()
 	rm -rf "$BUILD/tools" "$BUILD/selftests"
 	"$TOP/harness/programs.sh"
 	check "series: the same each time" check_same_series
-	check "series: git am makes the tree" check_git_am
+	check "series: applied by git am" check_git_am
 	check "series: checkpatch" check_mails
 	check "series: maintainers" check_maintainers
 	check "spelling" check_spelling

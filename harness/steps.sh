@@ -87,24 +87,35 @@ place_source()
 	init_base "$SOURCE"
 }
 
+# enabled WAY OPTION+OPTION...: all of them are
+enabled()
+{
+	local option
+
+	for option in ${2//+/ }; do
+		grep -q "^CONFIG_$option=[ym]" "$SOURCE/$1/.config" || return
+	done
+}
+
 # enabled_objects WAY: those of the files that the series touches that are there,
 # and have a place in this configuration
 enabled_objects()
 {
-	local option files f
+	local options files f
 
-	while read -r option files; do
-		grep -q "^CONFIG_$option=[ym]" "$SOURCE/$1/.config" || continue
+	while read -r options files; do
+		enabled "$1" "$options" || continue
 		for f in $({ new_files; changed_files; } |
-				grep -E "^drivers/$files\.c$"); do
+				grep -P "^drivers/$files\.c$"); do
 			[ ! -f "$SOURCE/$f" ] || echo "${f%.c}.o"
 		done
 	done <<-'END'
 		INFINIBAND infiniband/core/[a-z_]*
-		INFINIBAND_FRMR_KUNIT_TEST infiniband/core/tests/frmr_.*[^v]
+		INFINIBAND_FRMR_KUNIT_TEST infiniband/core/tests/(?!frmr_testdev).*
 		INFINIBAND_FRMR_TEST_DEVICE infiniband/core/tests/frmr_testdev
 		RDMA_RXE infiniband/sw/rxe/.*
-		MLX5_INFINIBAND infiniband/hw/mlx5/[a-z_]*
+		MLX5_INFINIBAND infiniband/hw/mlx5/(?!odp)[a-z_]*
+		MLX5_INFINIBAND+INFINIBAND_ON_DEMAND_PAGING infiniband/hw/mlx5/odp
 		MLX5_INFINIBAND_KUNIT_TEST infiniband/hw/mlx5/tests/.*
 		MLX5_CORE net/ethernet/mellanox/mlx5/core/.*
 	END

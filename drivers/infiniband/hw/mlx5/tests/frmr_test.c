@@ -865,7 +865,7 @@ static const struct size_case size_cases[] = {
 	{ "3 * 2^20 - 1", MTT, 3 * BIT(20) - 1, 3 * BIT(20) },
 	{ "largest", MTT, BIT(31), BIT(31) },
 	{ "too large", MTT, BIT(31) + 1, 0 },
-	{ "too large by far", MTT, BIT(60), 0 },
+	{ "too large by far", MTT, SIZE_MAX, 0 },
 	{ "too large for KSMs", KSM, BIT(31) + 1, 0 },
 	{ "largest with short offsets", MTT, BIT(16), BIT(16), true },
 	{ "too large with short offsets", MTT, BIT(16) + 1, 0, true },

@@ -110,7 +110,8 @@ enabled_objects()
 			[ ! -f "$SOURCE/$f" ] || echo "${f%.c}.o"
 		done
 	done <<-'END'
-		INFINIBAND infiniband/core/[a-z_]*
+		INFINIBAND infiniband/core/(?!uverbs)[a-z_]*
+		INFINIBAND_USER_ACCESS infiniband/core/uverbs[a-z_]*
 		INFINIBAND_FRMR_KUNIT_TEST infiniband/core/tests/(?!frmr_testdev).*
 		INFINIBAND_FRMR_TEST_DEVICE infiniband/core/tests/frmr_testdev
 		RDMA_RXE infiniband/sw/rxe/.*

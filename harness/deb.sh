@@ -10,7 +10,6 @@
 DEB=${DEB:-$BUILD/deb}
 SOURCE=$DEB/linux
 ARCH=$(dpkg --print-architecture)
-export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
 
 DEB_PACKAGES="gcc libc6-dev flex bison bc libelf-dev libssl-dev ccache cpio kmod
 debhelper dpkg-dev rsync xz-utils python3 git"
@@ -30,10 +29,7 @@ place_source()
 {
 	rm -rf "$SOURCE"
 	mkdir -p "$DEB"
-	cp -al "$(cat "$TREE/.frmr/origin")" "$SOURCE" 2>/dev/null || {
-		rm -rf "$SOURCE"
-		cp -a "$(cat "$TREE/.frmr/origin")" "$SOURCE"
-	}
+	clone_tree "$(cat "$TREE/.frmr/origin")" "$SOURCE"
 	"$TOP/harness/apply.sh" "$DEB/series" "$SOURCE"
 	rm -rf "$SOURCE/.git"
 }

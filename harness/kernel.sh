@@ -11,8 +11,6 @@ FRAGMENT=$BUILD/$FLAVOUR.config
 # What the last build of this flavour took, of how many steps: for the display.
 LAST=$CACHE/build-$FLAVOUR
 
-export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
-
 # Symbols that only the series has
 OURS='^CONFIG_(INFINIBAND_FRMR|MLX5_INFINIBAND_KUNIT)_'
 

@@ -15,6 +15,8 @@ TREE=$BUILD/linux
 KBUILD=$TREE/$FLAVOUR
 JOBS=${JOBS:-$(nproc)}
 
+export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
+
 # The folders of the series: what is in them is new to the kernel.
 SERIES_DIRS="drivers include Documentation tools"
 
@@ -64,6 +66,13 @@ need()
 in_time()
 {
 	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
+}
+
+# clone_tree FROM TO: links, if the file system has them. Who changes a file of TO
+# has to make it anew, as quilt and git do.
+clone_tree()
+{
+	cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }
 }
 
 # new_files: the files of the series that the kernel does not have yet

@@ -185,7 +185,6 @@ build_objects()
 
 	mapfile -t list < <(sed -n 's,\.c$,.o,p' | sort -u)
 	set -- -C "$TREE" O="$dir" "${@:2}"
-	export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1
 	if [ ! -f "$dir/.config" ]; then
 		make "$@" allnoconfig \
 			KCONFIG_ALLCONFIG="$TOP/harness/config/plain.config"

@@ -10,7 +10,6 @@
 LOG=$BUILD/modules-$FLAVOUR.log
 
 need gcc libc6-dev ccache kmod
-export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1
 
 kernel_make()
 {

@@ -23,7 +23,6 @@ OUT=$BUILD/steps
 SOURCE=$OUT/linux
 WAYS=${WAYS:-gcc clang off i386 arm64}
 SEEDS=${SEEDS:-20}
-export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
 
 # What differs between random configurations, by the names of the options
 RANDOM_OPTIONS='INFINIBAND|RDMA|MLX5|NVME|KUNIT|DEBUG_FS|FTRACE|TRAC|KPROBES|SMP'
@@ -66,8 +65,7 @@ configure()
 	build "$way" KCONFIG_ALLCONFIG="$OUT/$way.config" allnoconfig
 }
 
-# The base, as a repository of what the series is about. Links to the cache: git
-# never writes to a file, but makes it anew.
+# The base, as a repository of what the series is about
 place_source()
 {
 	local base
@@ -75,8 +73,7 @@ place_source()
 	base=$(cat "$TREE/.frmr/origin")
 	if [ "$(cat "$OUT/origin" 2>/dev/null)" != "$base" ]; then
 		rm -rf "$SOURCE"
-		cp -al "$base" "$SOURCE" 2>/dev/null ||
-			{ rm -rf "$SOURCE"; cp -a "$base" "$SOURCE"; }
+		clone_tree "$base" "$SOURCE"
 		echo "$base" >"$OUT/origin"
 	fi
 	if [ -d "$SOURCE/.git" ]; then

@@ -81,10 +81,7 @@ place_base()
 	if [ -n "${LINUX:-}" ]; then
 		copy_user_tree
 	else
-		# Links, if the file system has them: quilt never writes to a
-		# file that has a second name.
-		cp -al "$origin" "$TREE" 2>/dev/null ||
-			{ rm -rf "$TREE"; cp -a "$origin" "$TREE"; }
+		clone_tree "$origin" "$TREE"
 	fi
 	mkdir -p "$TREE/.frmr/patches"
 	echo "$origin" >"$TREE/.frmr/origin"

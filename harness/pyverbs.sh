@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# rdma-core's own tests on Soft-RoCE. Each has to end as on the unmodified
-# kernel, see harness/expect/pyverbs.
+# rdma-core's own tests on Soft-RoCE and on the virtual ConnectX. Each has to end
+# as on the unmodified kernel, see harness/expect.
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
@@ -24,24 +24,32 @@ unpack_pyverbs()
 	mv "$dir.new" "$dir"
 }
 
+run_pyverbs_on()
+{
+	local device=$1 name=pyverbs-$1 out=$BUILD/guest/pyverbs-$1
+
+	"$TOP/harness/guest.sh" "$name" "$TOP/harness/guest/pyverbs" \
+		"$BUILD/pyverbs" "$device" </dev/null >"$BUILD/$name.log" ||
+		say "the guest did not end well"
+	python3 "$TOP/harness/pyverbs.py" "$TOP/harness/expect/$name" \
+		"$BUILD/$name.log" >"$out/pyverbs.ktap"
+	count_ktap "$name" "$out/pyverbs.ktap"
+	check_console "$name console" "$out/console"
+}
+
 run_pyverbs()
 {
-	local out=$BUILD/guest/pyverbs
-
 	unpack_pyverbs
-	"$TOP/harness/guest.sh" pyverbs "$TOP/harness/guest/pyverbs" \
-		"$BUILD/pyverbs" </dev/null >"$BUILD/pyverbs.log" ||
-		say "the guest did not end well"
-	python3 "$TOP/harness/pyverbs.py" "$TOP/harness/expect/pyverbs" \
-		"$BUILD/pyverbs.log" >"$out/pyverbs.ktap"
-	count_ktap pyverbs "$out/pyverbs.ktap"
-	check_console "pyverbs console" "$out/console"
+	run_pyverbs_on rxe0
+	run_pyverbs_on mlx5_0
 }
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
-	need python3 python3-pyverbs rdma-core ibverbs-providers iproute2
+	need python3 python3-pyverbs rdma-core ibverbs-utils ibverbs-providers \
+		iproute2
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
+	"$TOP/harness/modules.sh" mlx5_vhca
 	run_pyverbs
 	finish
 fi

@@ -7,7 +7,6 @@
 #define VHCA_CQE_VERSION	1
 
 #define VHCA_PSID		"VHCA0000000001"
-#define VHCA_NULL_MKEY		0x00000200
 #define VHCA_DUMP_MKEY		0x00000300
 
 #define VHCA_CAP(vhca, type, max) ((vhca)->caps[type][max])
@@ -65,6 +64,7 @@ static void vhca_general_caps(void *cap)
 	SET(cqe_version, VHCA_CQE_VERSION);
 	SET(cq_oi, 1);
 	SET(cq_moderation, 1);
+	SET(cq_resize, 1);
 	SET(compact_address_vector, 1);
 	SET(rc, 1);
 	SET(ud, 1);
@@ -94,12 +94,15 @@ static void vhca_atomic_caps(void *cap)
 		 1);
 }
 
-/* The memory scheme, which the driver takes only together with prefetching. */
-static void vhca_odp_caps(void *cap)
+/* The driver takes the memory scheme only together with prefetching. */
+static void vhca_odp_caps(void *cap, bool transport)
 {
-#define SET(field) \
-	MLX5_SET(odp_cap, cap, memory_page_fault_scheme_cap.field, 1)
-	MLX5_SET(odp_cap, cap, mem_page_fault, 1);
+	void *scheme = transport ?
+		MLX5_ADDR_OF(odp_cap, cap, transport_page_fault_scheme_cap) :
+		MLX5_ADDR_OF(odp_cap, cap, memory_page_fault_scheme_cap);
+
+#define SET(field) MLX5_SET(odp_scheme_cap, scheme, field, 1)
+	MLX5_SET(odp_cap, cap, mem_page_fault, !transport);
 	SET(page_prefetch);
 	SET(rc_odp_caps.send);
 	SET(rc_odp_caps.receive);
@@ -118,7 +121,8 @@ static void vhca_caps_fill(struct vhca *vhca)
 	memset(vhca->caps, 0, MLX5_CAP_NUM * sizeof(*vhca->caps));
 	vhca_general_caps(VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_MAX));
 	vhca_atomic_caps(VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_MAX));
-	vhca_odp_caps(VHCA_CAP(vhca, MLX5_CAP_ODP, VHCA_MAX));
+	vhca_odp_caps(VHCA_CAP(vhca, MLX5_CAP_ODP, VHCA_MAX),
+		      vhca->transport_faults);
 	for (type = 0; type < MLX5_CAP_NUM; type++)
 		memcpy(VHCA_CAP(vhca, type, VHCA_CUR),
 		       VHCA_CAP(vhca, type, VHCA_MAX),
@@ -172,16 +176,27 @@ u8 vhca_init_hca(struct vhca *vhca, struct vhca_cmd *cmd)
 	return MLX5_CMD_STAT_OK;
 }
 
-/* All but the pages and the command queue goes. */
+static u32 vhca_count(struct xarray *xa)
+{
+	unsigned long i;
+	void *entry;
+	u32 n = 0;
+
+	xa_for_each(xa, i, entry)
+		n++;
+	return n;
+}
+
+/* A driver that unloads has destroyed everything before. */
 u8 vhca_teardown_hca(struct vhca *vhca, struct vhca_cmd *cmd)
 {
-	vhca_qp_reset(vhca);
-	vhca_srq_reset(vhca);
-	vhca_cq_reset(vhca);
-	vhca_eq_reset(vhca);
-	vhca_mkey_reset(vhca);
-	vhca_fault_reset(vhca);
-	vhca_caps_reset(vhca);
+	vhca->leaked_mkeys += vhca->num_mkeys;
+	vhca->leaked_objects += vhca_count(&vhca->qps) +
+				vhca_count(&vhca->srqs) +
+				vhca_count(&vhca->cqs) +
+				vhca_count(&vhca->eqs) +
+				vhca_count(&vhca->resources[VHCA_PD]);
+	vhca_reset_objects(vhca);
 	return MLX5_CMD_STAT_OK;
 }
 
@@ -318,12 +333,20 @@ u8 vhca_alloc_resource(struct vhca *vhca, struct vhca_cmd *cmd)
 	return MLX5_CMD_STAT_OK;
 }
 
+static bool vhca_pd_in_use(struct vhca *vhca, u32 pd)
+{
+	return vhca_mkey_uses_pd(vhca, pd) || vhca_qp_uses_pd(vhca, pd) ||
+	       vhca_srq_uses_pd(vhca, pd);
+}
+
 u8 vhca_dealloc_resource(struct vhca *vhca, struct vhca_cmd *cmd)
 {
 	enum vhca_resource kind =
 		vhca_resource_of(MLX5_GET(dealloc_pd_in, cmd->in, opcode));
 	u32 id = MLX5_GET(dealloc_pd_in, cmd->in, pd);
 
+	if (kind == VHCA_PD && vhca_pd_in_use(vhca, id))
+		return MLX5_CMD_STAT_RES_BUSY;
 	return xa_erase(&vhca->resources[kind], id) ?
 		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
 }

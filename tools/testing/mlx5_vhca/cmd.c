@@ -90,7 +90,6 @@ static const struct {
 	CMD(INIT2RTR_QP, init2rtr_qp, vhca_init2rtr_qp),
 	CMD(RTR2RTS_QP, rtr2rts_qp, vhca_rtr2rts_qp),
 	CMD(RTS2RTS_QP, rts2rts_qp, vhca_rts2rts_qp),
-	CMD(SQERR2RTS_QP, sqerr2rts_qp, vhca_sqerr2rts_qp),
 	CMD(2ERR_QP, qp_2err, vhca_2err_qp),
 	CMD(2RST_QP, qp_2rst, vhca_2rst_qp),
 
@@ -262,25 +261,12 @@ out:
 	return delivery;
 }
 
-/* Events that say which slots are done; one can stand for several. */
-void vhca_cmd_notify(struct vhca *vhca)
-{
-	struct vhca_eq *eq = vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD);
-	union ev_data data = {};
-
-	if (!vhca->pending_completions)
-		return;
-	data.cmd.vector = cpu_to_be32(vhca->pending_completions);
-	vhca->pending_completions = 0;
-	if (eq)
-		vhca_eq_event(vhca, eq, MLX5_EVENT_TYPE_CMD, 0, &data);
-}
-
 static void vhca_complete_slot(struct vhca *vhca, int i, u8 delivery,
 			       bool events)
 {
 	struct mlx5_cmd_layout *slot = &vhca->slots[i];
 	u8 rest = vhca_xor8(slot, sizeof(*slot)) ^ slot->sig ^ slot->status_own;
+	union ev_data data = { .cmd.vector = cpu_to_be32(BIT(i)) };
 
 	slot->sig = ~rest ^ (delivery << 1);
 	/* The driver may take the slot as soon as it owns it. */
@@ -290,10 +276,8 @@ static void vhca_complete_slot(struct vhca *vhca, int i, u8 delivery,
 	 * A driver that polls has no queue for these events yet, or destroys
 	 * it with this command.
 	 */
-	if (events && vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD)) {
-		vhca->pending_completions |= BIT(i);
-		vhca_cmd_notify(vhca);
-	}
+	if (events)
+		vhca_async_event(vhca, MLX5_EVENT_TYPE_CMD, &data);
 }
 
 /*
@@ -324,12 +308,16 @@ void vhca_cmd_cleanup(struct vhca *vhca)
 	unregister_kprobe(&vhca->doorbell_probe);
 }
 
-/* Looks for rings; true if there are commands. */
-bool vhca_cmd_poll(struct vhca *vhca)
+/* The slots that were rung for since the last time */
+u32 vhca_cmd_rung(struct vhca *vhca)
 {
-	u32 rung = atomic_read(&vhca->doorbell) ?
-		   atomic_xchg(&vhca->doorbell, 0) : 0;
+	return atomic_read(&vhca->doorbell) ?
+	       atomic_xchg(&vhca->doorbell, 0) : 0;
+}
 
+/* True if there are commands. */
+bool vhca_cmd_poll(struct vhca *vhca, u32 rung)
+{
 	if (!vhca->slots || !rung)
 		return false;
 	vhca->rung_slots |= rung;
@@ -422,5 +410,4 @@ void vhca_cmd_reset(struct vhca *vhca)
 	vhca->slots = NULL;
 	vhca->rung_slots = 0;
 	vhca->lost_slots = 0;
-	vhca->pending_completions = 0;
 }

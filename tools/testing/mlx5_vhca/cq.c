@@ -31,6 +31,25 @@ static u32 vhca_cq_unread(struct vhca_cq *cq)
 	return (cq->producer - consumer) & VHCA_CQ_DB_COUNTER;
 }
 
+/* All of the entry but the owner bit is given. */
+static void vhca_cq_write(struct vhca_cq *cq, const struct mlx5_cqe64 *cqe)
+{
+	const struct vhca_cq_ring *ring = &cq->ring;
+	u32 size = BIT(ring->log_size);
+	struct mlx5_cqe64 *entry;
+	u8 owner;
+
+	entry = vhca_buf_at(&ring->buf, (cq->producer & (size - 1)) *
+			    ring->cqe_size + ring->cqe_offset, sizeof(*cqe));
+	if (!entry)
+		return;
+	memcpy(entry, cqe, offsetof(struct mlx5_cqe64, op_own));
+	owner = cq->producer & size ? MLX5_CQE_OWNER_MASK : 0;
+	/* The driver's as soon as the owner bit changes. */
+	smp_store_release(&entry->op_own, cqe->op_own | owner);
+	cq->producer++;
+}
+
 /**
  * vhca_cq_push - write a completion
  * @vhca:	the device
@@ -42,27 +61,15 @@ void vhca_cq_push(struct vhca *vhca, u32 cqn, struct mlx5_cqe64 *cqe,
 		  bool solicited)
 {
 	struct vhca_cq *cq = xa_load(&vhca->cqs, cqn);
-	struct mlx5_cqe64 *entry;
-	u32 size;
-	u8 owner;
 
 	if (!cq || cq->error)
 		return;
-	size = BIT(cq->log_size);
-	if (!cq->overrun_ignored && vhca_cq_unread(cq) >= size) {
+	if (!cq->overrun_ignored &&
+	    vhca_cq_unread(cq) >= BIT(cq->ring.log_size)) {
 		vhca_cq_overrun(vhca, cq);
 		return;
 	}
-	entry = vhca_buf_at(&cq->buf,
-			    (cq->producer & (size - 1)) * cq->cqe_size +
-			    cq->cqe_offset, sizeof(*cqe));
-	if (!entry)
-		return;
-	memcpy(entry, cqe, offsetof(struct mlx5_cqe64, op_own));
-	owner = cq->producer & size ? MLX5_CQE_OWNER_MASK : 0;
-	/* The driver's as soon as the owner bit changes. */
-	smp_store_release(&entry->op_own, cqe->op_own | owner);
-	cq->producer++;
+	vhca_cq_write(cq, cqe);
 	if (solicited)
 		cq->solicited = cq->producer;
 }
@@ -106,7 +113,7 @@ bool vhca_cq_poll(struct vhca *vhca)
 static void vhca_cq_free(struct vhca *vhca, struct vhca_cq *cq)
 {
 	xa_erase(&vhca->cqs, cq->cqn);
-	vhca_buf_free(&cq->buf);
+	vhca_buf_free(&cq->ring.buf);
 	kfree(cq);
 }
 
@@ -119,6 +126,26 @@ void vhca_cq_reset(struct vhca *vhca)
 		vhca_cq_free(vhca, cq);
 }
 
+/* As a command says, @room bytes of which are the list of pages. */
+static u8 vhca_cq_ring_init(struct vhca_cq_ring *ring, const void *cqc,
+			    const __be64 *pages, u32 room)
+{
+	ring->log_size = MLX5_GET(cqc, cqc, log_cq_size);
+	ring->cqe_size = sizeof(struct mlx5_cqe64);
+	ring->cqe_offset = 0;
+	if (MLX5_GET(cqc, cqc, cqe_sz) != CQE_STRIDE_64) {
+		ring->cqe_offset = ring->cqe_size;
+		ring->cqe_size *= 2;
+	}
+	if (ring->log_size > VHCA_LOG_MAX_CQE ||
+	    vhca_buf_init(&ring->buf, pages, room,
+			  ring->cqe_size << ring->log_size,
+			  MLX5_GET(cqc, cqc, log_page_size) + 12,
+			  MLX5_GET(cqc, cqc, page_offset)))
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	return MLX5_CMD_STAT_OK;
+}
+
 u8 vhca_create_cq(struct vhca *vhca, struct vhca_cmd *cmd)
 {
 	const void *cqc = MLX5_ADDR_OF(create_cq_in, cmd->in, cq_context);
@@ -128,29 +155,20 @@ u8 vhca_create_cq(struct vhca *vhca, struct vhca_cmd *cmd)
 	if (!cq)
 		return MLX5_CMD_STAT_INT_ERR;
 	cq->eqn = MLX5_GET(cqc, cqc, c_eqn_or_apu_element);
-	cq->log_size = MLX5_GET(cqc, cqc, log_cq_size);
 	cq->overrun_ignored = MLX5_GET(cqc, cqc, oi);
-	cq->cqe_size = sizeof(struct mlx5_cqe64);
-	if (MLX5_GET(cqc, cqc, cqe_sz) != CQE_STRIDE_64) {
-		cq->cqe_offset = cq->cqe_size;
-		cq->cqe_size *= 2;
-	}
 	cq->doorbell = vhca_dma(MLX5_GET64(cqc, cqc, dbr_addr),
 				2 * sizeof(*cq->doorbell));
 	if (!cq->doorbell || !xa_load(&vhca->eqs, cq->eqn) ||
-	    cq->log_size > VHCA_LOG_MAX_CQE ||
-	    vhca_buf_init(&cq->buf, MLX5_ADDR_OF(create_cq_in, cmd->in, pas),
-			  cmd->in_size - MLX5_ST_SZ_BYTES(create_cq_in),
-			  cq->cqe_size << cq->log_size,
-			  MLX5_GET(cqc, cqc, log_page_size) + 12,
-			  MLX5_GET(cqc, cqc, page_offset))) {
+	    vhca_cq_ring_init(&cq->ring, cqc,
+			      MLX5_ADDR_OF(create_cq_in, cmd->in, pas),
+			      cmd->in_size - MLX5_ST_SZ_BYTES(create_cq_in))) {
 		kfree(cq);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
 	if (xa_alloc_cyclic(&vhca->cqs, &cq->cqn, cq,
 			    XA_LIMIT(1, BIT(VHCA_LOG_MAX_CQ) - 1),
 			    &vhca->next_cqn, GFP_KERNEL) < 0) {
-		vhca_buf_free(&cq->buf);
+		vhca_buf_free(&cq->ring.buf);
 		kfree(cq);
 		return MLX5_CMD_STAT_LIM_ERR;
 	}
@@ -178,17 +196,51 @@ u8 vhca_query_cq(struct vhca *vhca, struct vhca_cmd *cmd)
 	if (!cq)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	MLX5_SET(cqc, cqc, status, cq->error ? 0xa : 0);
-	MLX5_SET(cqc, cqc, log_cq_size, cq->log_size);
+	MLX5_SET(cqc, cqc, log_cq_size, cq->ring.log_size);
 	MLX5_SET(cqc, cqc, c_eqn_or_apu_element, cq->eqn);
 	MLX5_SET(cqc, cqc, producer_counter, cq->producer);
 	return MLX5_CMD_STAT_OK;
 }
 
-/* Moderation is a matter of speed only; the size can't be changed. */
+/*
+ * The last entry of the old ring tells the driver to go on in the new one, into
+ * which it moves what it has not read yet.
+ */
+static u8 vhca_cq_resize(struct vhca_cq *cq, struct vhca_cmd *cmd)
+{
+	struct mlx5_cqe64 last = { .op_own = MLX5_CQE_RESIZE_CQ << 4 };
+	u32 unread = vhca_cq_unread(cq);
+	struct vhca_cq_ring ring;
+	u8 status;
+
+	if (cq->error || unread >= BIT(cq->ring.log_size))
+		return MLX5_CMD_STAT_BAD_RES_STATE_ERR;
+	status = vhca_cq_ring_init(&ring,
+				   MLX5_ADDR_OF(modify_cq_in, cmd->in,
+						cq_context),
+				   MLX5_ADDR_OF(modify_cq_in, cmd->in, pas),
+				   cmd->in_size -
+				   MLX5_ST_SZ_BYTES(modify_cq_in));
+	if (status)
+		return status;
+	if (unread >= BIT(ring.log_size)) {
+		vhca_buf_free(&ring.buf);
+		return MLX5_CMD_STAT_BAD_SIZE_OUTS_CQES_ERR;
+	}
+	vhca_cq_write(cq, &last);
+	vhca_buf_free(&cq->ring.buf);
+	cq->ring = ring;
+	return MLX5_CMD_STAT_OK;
+}
+
+/* Moderation is a matter of speed only. */
 u8 vhca_modify_cq(struct vhca *vhca, struct vhca_cmd *cmd)
 {
-	if (!xa_load(&vhca->cqs, MLX5_GET(modify_cq_in, cmd->in, cqn)))
+	struct vhca_cq *cq = xa_load(&vhca->cqs,
+				     MLX5_GET(modify_cq_in, cmd->in, cqn));
+
+	if (!cq)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	return MLX5_GET(modify_cq_in, cmd->in, op_mod) == MLX5_CQ_OPMOD_RESIZE ?
-		MLX5_CMD_STAT_BAD_PARAM_ERR : MLX5_CMD_STAT_OK;
+		vhca_cq_resize(cq, cmd) : MLX5_CMD_STAT_OK;
 }

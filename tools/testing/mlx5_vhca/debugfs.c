@@ -250,7 +250,7 @@ static void vhca_report_loss(struct pci_dev *pdev)
 	device_unlock(&pdev->dev);
 }
 
-/* Gone without a word: whatever is read is all ones. */
+/* Whatever is read of it is all ones. */
 static void vhca_unplug(struct vhca *vhca)
 {
 	struct pci_dev *pdev = pci_get_slot(vhca->bridge->bus, 0);
@@ -318,6 +318,7 @@ void vhca_debugfs_init(struct vhca *vhca)
 	debugfs_create_u32("mkeys", 0400, dir, &vhca->num_mkeys);
 	debugfs_create_u32("peak_mkeys", 0600, dir, &vhca->peak_mkeys);
 	debugfs_create_u32("leaked_mkeys", 0400, dir, &vhca->leaked_mkeys);
+	debugfs_create_u32("leaked_objects", 0400, dir, &vhca->leaked_objects);
 	debugfs_create_u32("pages", 0400, dir, &vhca->num_pages);
 	debugfs_create_u64("commands", 0400, dir, &vhca->num_commands);
 	debugfs_create_u64("umrs", 0400, dir, &vhca->num_umrs);

@@ -6,10 +6,10 @@
  * with it. It is one register for all queues and memory here, so that most of
  * what is written to it is overwritten before it can be seen. So the device
  * does without: it raises an interrupt for each event, and relies on the driver
- * not to have more of them outstanding than fit. That it can't have: there is
- * one event for each slot of the command queue, one for pages, one for each
- * completion queue, which is armed again only when the event was read, and one
- * page fault for each queue pair.
+ * to read them before there are more than fit. Most are few at a time: one for
+ * each slot of the command queue, for pages, for each completion queue, which is
+ * armed again only when the event was read, and one page fault for each queue
+ * pair. Thousands of queue pairs that fail at once could overflow a queue unseen.
  */
 
 #include "vhca.h"

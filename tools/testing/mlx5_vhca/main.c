@@ -27,14 +27,18 @@ static uint max_mkeys = BIT(VHCA_LOG_MAX_MKEY);
 module_param(max_mkeys, uint, 0444);
 MODULE_PARM_DESC(max_mkeys, "How many mkeys the device can hold");
 
+static bool transport_faults;
+module_param(transport_faults, bool, 0444);
+MODULE_PARM_DESC(transport_faults, "Raise page faults by the transport scheme");
+
 static uint spin_us = 200;
 module_param(spin_us, uint, 0644);
 MODULE_PARM_DESC(spin_us, "How long the device looks out for work without a pause, in microseconds");
 
 static struct vhca *the_vhca;
 
-/* The state after power-on; frees all objects. */
-void vhca_reset(struct vhca *vhca)
+/* All but the pages and the command queue goes. */
+void vhca_reset_objects(struct vhca *vhca)
 {
 	lockdep_assert_held(&vhca->lock);
 	vhca_qp_reset(vhca);
@@ -43,9 +47,15 @@ void vhca_reset(struct vhca *vhca)
 	vhca_eq_reset(vhca);
 	vhca_mkey_reset(vhca);
 	vhca_fault_reset(vhca);
+	vhca_caps_reset(vhca);
+}
+
+/* The state after power-on */
+void vhca_reset(struct vhca *vhca)
+{
+	vhca_reset_objects(vhca);
 	vhca_pages_reset(vhca);
 	vhca_cmd_reset(vhca);
-	vhca_caps_reset(vhca);
 }
 
 static bool vhca_poll(struct vhca *vhca)
@@ -131,6 +141,7 @@ static struct vhca *vhca_alloc(void)
 	vhca->command_time_us = command_time_us;
 	vhca->command_timeout_ms = command_timeout_ms;
 	vhca->max_mkeys = max_mkeys;
+	vhca->transport_faults = transport_faults;
 	return vhca;
 }
 

@@ -41,9 +41,18 @@ static u32 vhca_mkey_rights(const struct vhca_mkey *mkey)
 	       (MLX5_GET(mkc, mkc, a) ? VHCA_REMOTE_ATOMIC : 0);
 }
 
+/* Bound to a queue pair, as memory windows are, or to none */
+static bool vhca_mkey_has_qp(struct vhca *vhca, const struct vhca_mkey *mkey)
+{
+	u32 qpn = MLX5_GET(mkc, mkey->context, qpn);
+
+	return qpn == VHCA_ANY_QP || xa_load(&vhca->qps, qpn);
+}
+
 /* All that does not depend on where the memory is. */
-static int vhca_mkey_check(const struct vhca_mkey *mkey, u32 key, u32 pd,
-			   u64 addr, u32 length, enum vhca_rights rights)
+static int vhca_mkey_check(struct vhca *vhca, const struct vhca_mkey *mkey,
+			   u32 key, u32 pd, u64 addr, u32 length,
+			   enum vhca_rights rights)
 {
 	const void *mkc = mkey->context;
 	u64 start, len;
@@ -53,6 +62,8 @@ static int vhca_mkey_check(const struct vhca_mkey *mkey, u32 key, u32 pd,
 	if (MLX5_GET(mkc, mkc, mkey_7_0) != (key & 0xff))
 		return -EKEYREJECTED;
 	if (pd != VHCA_ANY_PD && MLX5_GET(mkc, mkc, pd) != pd)
+		return -EPERM;
+	if (!vhca_mkey_has_qp(vhca, mkey))
 		return -EPERM;
 	if ((vhca_mkey_rights(mkey) & rights) != rights)
 		return -EACCES;
@@ -175,6 +186,14 @@ static int vhca_mkey_translate(struct vhca *vhca, const struct vhca_mkey *mkey,
 	return vhca->may_fault ? -EAGAIN : -EFAULT;
 }
 
+/* By the transport scheme, the null mkey stands for what is to come. */
+static int vhca_mkey_none(const struct vhca *vhca, u32 key)
+{
+	if (key != VHCA_NULL_MKEY || !vhca->transport_faults)
+		return -ENOKEY;
+	return vhca->may_fault ? -EAGAIN : -EFAULT;
+}
+
 /* A key that another key leads to is used as a local one. */
 static enum vhca_rights vhca_as_local(enum vhca_rights rights)
 {
@@ -191,10 +210,10 @@ static int vhca_mkey_walk(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 	int err;
 
 	if (!mkey)
-		return -ENOKEY;
+		return vhca_mkey_none(vhca, key);
 	if (!depth)
 		return -ELOOP;
-	err = vhca_mkey_check(mkey, key, pd, addr, length, rights);
+	err = vhca_mkey_check(vhca, mkey, key, pd, addr, length, rights);
 	for (; !err && length; length -= n, addr += n, data += n) {
 		err = vhca_mkey_translate(vhca, mkey, key, addr, length,
 					  rights & VHCA_WRITES, &target);
@@ -210,6 +229,18 @@ static int vhca_mkey_walk(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 					    rights & VHCA_WRITES);
 	}
 	return err;
+}
+
+/* By the transport scheme, the driver follows the keys by itself. */
+static void vhca_mkey_missed(struct vhca *vhca, u32 key, u64 addr, u32 length)
+{
+	if (!vhca->transport_faults)
+		return;
+	vhca->missing = (struct vhca_missing){
+		.addr = addr,
+		.key = key,
+		.length = length,
+	};
 }
 
 /**
@@ -231,9 +262,14 @@ static int vhca_mkey_walk(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 int vhca_mkey_access(struct vhca *vhca, u32 key, u32 pd, u64 addr, void *data,
 		     u32 length, enum vhca_rights rights)
 {
+	int err;
+
 	lockdep_assert_held(&vhca->lock);
-	return vhca_mkey_walk(vhca, key, pd, addr, data, length, rights,
-			      VHCA_MAX_DEPTH);
+	err = vhca_mkey_walk(vhca, key, pd, addr, data, length, rights,
+			     VHCA_MAX_DEPTH);
+	if (err == -EAGAIN)
+		vhca_mkey_missed(vhca, key, addr, length);
+	return err;
 }
 
 /* Through all keys to the 8 bytes that an atomic operation is for. */
@@ -251,9 +287,9 @@ static int vhca_mkey_find_word(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 		addr = target.addr;
 		mkey = vhca_mkey_get(vhca, key);
 		if (!mkey)
-			return -ENOKEY;
-		err = vhca_mkey_check(mkey, key, pd, addr, sizeof(**word),
-				      rights);
+			return vhca_mkey_none(vhca, key);
+		err = vhca_mkey_check(vhca, mkey, key, pd, addr,
+				      sizeof(**word), rights);
 		if (!err)
 			err = vhca_mkey_translate(vhca, mkey, key, addr,
 						  sizeof(**word), true,
@@ -280,6 +316,8 @@ int vhca_mkey_atomic(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 	if (!IS_ALIGNED(addr, sizeof(*word)))
 		return -EFAULT;
 	err = vhca_mkey_find_word(vhca, key, pd, addr, &word);
+	if (err == -EAGAIN)
+		vhca_mkey_missed(vhca, key, addr, sizeof(*word));
 	if (err)
 		return err;
 	*old = READ_ONCE(*word);
@@ -314,13 +352,23 @@ static void vhca_mkey_free(struct vhca *vhca, struct vhca_mkey *mkey)
 	kfree(mkey);
 }
 
-/* Who still holds mkeys when the device is torn down has lost them. */
+/* Whatever it is that they are for */
+bool vhca_mkey_uses_pd(struct vhca *vhca, u32 pd)
+{
+	struct vhca_mkey *mkey;
+	unsigned long i;
+
+	xa_for_each(&vhca->mkeys, i, mkey)
+		if (MLX5_GET(mkc, mkey->context, pd) == pd)
+			return true;
+	return false;
+}
+
 void vhca_mkey_reset(struct vhca *vhca)
 {
 	struct vhca_mkey *mkey;
 	unsigned long i;
 
-	vhca->leaked_mkeys = vhca->num_mkeys;
 	xa_for_each(&vhca->mkeys, i, mkey)
 		vhca_mkey_free(vhca, mkey);
 }
@@ -391,10 +439,16 @@ u8 vhca_query_mkey(struct vhca *vhca, struct vhca_cmd *cmd)
 	struct vhca_mkey *mkey = xa_load(&vhca->mkeys,
 					 MLX5_GET(query_mkey_in, cmd->in,
 						  mkey_index));
+	void *xlt;
 
 	if (!mkey)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	memcpy(MLX5_ADDR_OF(query_mkey_out, cmd->out, memory_key_mkey_entry),
 	       mkey->context, sizeof(mkey->context));
+	/* As many of the translations as the driver has room for */
+	xlt = MLX5_ADDR_OF(query_mkey_out, cmd->out, bsf0_klm0_pas_mtt0_1);
+	memcpy(xlt, mkey->xlt,
+	       min_t(size_t, cmd->out + cmd->out_size - xlt,
+		     (size_t)mkey->octowords * VHCA_OCTOWORD));
 	return MLX5_CMD_STAT_OK;
 }

@@ -192,7 +192,6 @@ static int vhca_irq_init(struct vhca *vhca)
 	int i;
 
 	for (i = 0; i < VHCA_NUM_VECTORS; i++) {
-		vhca->irqs[i].vhca = vhca;
 		init_irq_work(&vhca->irqs[i].work, vhca_irq_work);
 	}
 	fwnode = irq_domain_alloc_named_fwnode("VHCA-MSI");

@@ -31,6 +31,16 @@ void vhca_qp_error(struct vhca *vhca, struct vhca_qp *qp)
 	vhca_fault_end(vhca, &qp->fault);
 }
 
+bool vhca_qp_uses_pd(struct vhca *vhca, u32 pd)
+{
+	struct vhca_qp *qp;
+
+	list_for_each_entry(qp, &vhca->qp_list, list)
+		if (vhca_qp_pd(qp) == pd)
+			return true;
+	return false;
+}
+
 static void vhca_qp_free(struct vhca *vhca, struct vhca_qp *qp)
 {
 	xa_erase(&vhca->qps, qp->qpn);
@@ -234,12 +244,6 @@ u8 vhca_rtr2rts_qp(struct vhca *vhca, struct vhca_cmd *cmd)
 u8 vhca_rts2rts_qp(struct vhca *vhca, struct vhca_cmd *cmd)
 {
 	return vhca_qp_modify(vhca, cmd, MLX5_QP_STATE_RTS,
-			      MLX5_QP_STATE_RTS, 0, NULL);
-}
-
-u8 vhca_sqerr2rts_qp(struct vhca *vhca, struct vhca_cmd *cmd)
-{
-	return vhca_qp_modify(vhca, cmd, MLX5_QP_STATE_SQER,
 			      MLX5_QP_STATE_RTS, 0, NULL);
 }
 

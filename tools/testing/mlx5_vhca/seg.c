@@ -108,10 +108,12 @@ static void vhca_seg_tick(struct vhca *vhca)
 /* Looks for what the driver wrote; true if there was something. */
 bool vhca_seg_poll(struct vhca *vhca)
 {
+	/* Who rings for the first time has written the register before. */
+	u32 rung = vhca_cmd_rung(vhca);
 	bool busy = vhca_seg_poll_cmdq(vhca);
 
 	vhca_seg_tick(vhca);
-	return vhca_cmd_poll(vhca) || busy;
+	return vhca_cmd_poll(vhca, rung) || busy;
 }
 
 /* The firmware dies: it leaves a syndrome, and disables the interface. */

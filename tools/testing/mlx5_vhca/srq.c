@@ -45,6 +45,17 @@ void vhca_srq_unpop(struct vhca_srq *srq, u16 index)
 	srq->consumer--;
 }
 
+bool vhca_srq_uses_pd(struct vhca *vhca, u32 pd)
+{
+	struct vhca_srq *srq;
+	unsigned long i;
+
+	xa_for_each(&vhca->srqs, i, srq)
+		if (srq->pd == pd)
+			return true;
+	return false;
+}
+
 static void vhca_srq_free(struct vhca *vhca, struct vhca_srq *srq)
 {
 	xa_erase(&vhca->srqs, srq->srqn);
@@ -154,7 +165,6 @@ u8 vhca_create_xrc_srq(struct vhca *vhca, struct vhca_cmd *cmd)
 				     xrc_srq_context_entry);
 	struct vhca_srq srq = {
 		.pd = MLX5_GET(xrc_srqc, c, pd),
-		.cqn = MLX5_GET(xrc_srqc, c, cqn),
 		.log_size = MLX5_GET(xrc_srqc, c, log_xrc_srq_size),
 		.log_stride = MLX5_GET(xrc_srqc, c, log_rq_stride) + 4,
 	};

@@ -5,6 +5,8 @@
 #include "vhca.h"
 
 #define VHCA_OCTOWORD		16
+/* In octowords: lists come in units of 64 bytes. */
+#define VHCA_UMR_UNIT		(MLX5_UMR_FLEX_ALIGNMENT / VHCA_OCTOWORD)
 #define VHCA_UMR_STATE_MASK	(MLX5_UMR_CHECK_NOT_FREE | MLX5_UMR_CHECK_FREE)
 
 struct vhca_umr_wqe {
@@ -96,7 +98,8 @@ static u8 vhca_umr_xlt(struct vhca *vhca, struct vhca_qp *qp,
 	if (wqe->umr.flags & MLX5_UMR_TRANSLATION_OFFSET_EN)
 		offset = be16_to_cpu(wqe->umr.xlt_offset) |
 			 (u64)be32_to_cpu(wqe->umr.xlt_offset_47_16) << 16;
-	if (offset + count > mkey->octowords)
+	if (offset + count > mkey->octowords ||
+	    !IS_ALIGNED(offset | count, VHCA_UMR_UNIT))
 		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
 	to = (void *)mkey->xlt + offset * VHCA_OCTOWORD;
 
@@ -149,7 +152,8 @@ static bool vhca_umr_allowed(struct vhca_qp *qp, const struct vhca_mkey *mkey,
  * @data:	the WQE, from its control segment on
  * @size:	of all its segments
  *
- * Nothing of the mkey changes if it fails.
+ * If it fails, nothing of the mkey changes but translations that were fetched
+ * before one that can't be.
  *
  * Return: 0 or the syndrome for the completion.
  */
@@ -169,6 +173,9 @@ u8 vhca_umr(struct vhca *vhca, struct vhca_qp *qp, const void *data, u32 size)
 	}
 	mkey = vhca_mkey_get(vhca, be32_to_cpu(wqe->ctrl.umr_mkey));
 	if (!mkey || !vhca_umr_allowed(qp, mkey, wqe, mask))
+		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
+	if (mask & MLX5_MKEY_MASK_PD &&
+	    !vhca_resource_exists(vhca, VHCA_PD, MLX5_GET(mkc, wqe->mkc, pd)))
 		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
 	memcpy(context, mkey->context, sizeof(context));
 	unknown = vhca_umr_context(context, wqe->mkc, mask);

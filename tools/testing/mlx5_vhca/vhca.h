@@ -43,6 +43,11 @@
 #define VHCA_GUID		0x00d0ca0000000001ULL
 #define VHCA_LID		1
 
+/* Stands for pages that are not there, and is no mkey. */
+#define VHCA_NULL_MKEY		0x00000200
+/* The mkey is for any queue pair. */
+#define VHCA_ANY_QP		0xffffff
+
 /* Any PD: for those who may look at everything. */
 #define VHCA_ANY_PD		U32_MAX
 
@@ -59,7 +64,6 @@ enum vhca_resource {
 struct vhca;
 
 struct vhca_irq {
-	struct vhca *vhca;
 	struct irq_work work;
 	unsigned int virq;
 };
@@ -82,14 +86,18 @@ struct vhca_eq {
 	u32 producer;
 };
 
-struct vhca_cq {
-	u32 cqn;
-	u32 eqn;
+struct vhca_cq_ring {
 	struct vhca_buf buf;
 	u8 log_size;
 	u8 cqe_size;
 	/* For 128-byte entries the 64 bytes that count are the last ones. */
 	u8 cqe_offset;
+};
+
+struct vhca_cq {
+	u32 cqn;
+	u32 eqn;
+	struct vhca_cq_ring ring;
 	bool overrun_ignored;
 	bool error;
 	u32 producer;
@@ -104,7 +112,6 @@ struct vhca_cq {
 struct vhca_srq {
 	u32 srqn;
 	u32 pd;
-	u32 cqn;
 	struct vhca_buf buf;
 	u8 log_size;
 	u8 log_stride;
@@ -131,6 +138,11 @@ struct vhca_missing {
 	u64 addr;
 	u32 key;
 	u32 length;
+	/* The work request in whose list it is, if it is in one. */
+	bool in_wqe;
+	u8 wq_type;
+	u16 wqe_index;
+	u32 wqn;
 };
 
 struct vhca_qp {
@@ -220,7 +232,6 @@ struct vhca {
 	unsigned long rung_slots;
 	unsigned long lost_slots;
 	int next_slot;
-	u32 pending_completions;
 	u64 num_commands;
 	struct vhca_fault faults[VHCA_MAX_FAULTS];
 
@@ -250,9 +261,11 @@ struct vhca {
 	u32 num_mkeys;
 	u32 peak_mkeys;
 	u32 leaked_mkeys;
+	u32 leaked_objects;
 	u64 num_umrs;
 
 	/* odp.c: those that were raised; may the access in work raise one? */
+	bool transport_faults;
 	struct xarray page_faults;
 	u32 next_fault;
 	u64 num_page_faults;
@@ -301,6 +314,7 @@ void vhca_raise_irq(struct vhca *vhca, u32 vector);
 
 /* main.c */
 void vhca_reset(struct vhca *vhca);
+void vhca_reset_objects(struct vhca *vhca);
 
 /* seg.c */
 void vhca_seg_init(struct vhca *vhca);
@@ -311,10 +325,10 @@ void vhca_seg_fatal(struct vhca *vhca);
 void vhca_cmd_work(struct work_struct *work);
 int vhca_cmd_init(struct vhca *vhca);
 void vhca_cmd_cleanup(struct vhca *vhca);
-bool vhca_cmd_poll(struct vhca *vhca);
+u32 vhca_cmd_rung(struct vhca *vhca);
+bool vhca_cmd_poll(struct vhca *vhca, u32 rung);
 void vhca_cmd_reset(struct vhca *vhca);
 void vhca_cmd_end_lost(struct vhca *vhca);
-void vhca_cmd_notify(struct vhca *vhca);
 
 /* caps.c */
 int vhca_caps_init(struct vhca *vhca);
@@ -355,10 +369,11 @@ vhca_cmd_fn vhca_create_cq, vhca_destroy_cq, vhca_query_cq, vhca_modify_cq;
 /* qp.c */
 void vhca_qp_error(struct vhca *vhca, struct vhca_qp *qp);
 void vhca_qp_event(struct vhca *vhca, struct vhca_qp *qp, u8 type);
+bool vhca_qp_uses_pd(struct vhca *vhca, u32 pd);
 void vhca_qp_reset(struct vhca *vhca);
 vhca_cmd_fn vhca_create_qp, vhca_destroy_qp, vhca_query_qp;
 vhca_cmd_fn vhca_rst2init_qp, vhca_init2init_qp, vhca_init2rtr_qp;
-vhca_cmd_fn vhca_rtr2rts_qp, vhca_rts2rts_qp, vhca_sqerr2rts_qp;
+vhca_cmd_fn vhca_rtr2rts_qp, vhca_rts2rts_qp;
 vhca_cmd_fn vhca_2err_qp, vhca_2rst_qp;
 
 static inline u32 vhca_qp_pd(const struct vhca_qp *qp)
@@ -372,6 +387,7 @@ static inline u32 vhca_qp_pd(const struct vhca_qp *qp)
 struct vhca_srq *vhca_srq_get(struct vhca *vhca, u32 srqn);
 bool vhca_srq_pop(struct vhca_srq *srq, void *wqe, u32 *size, u16 *index);
 void vhca_srq_unpop(struct vhca_srq *srq, u16 index);
+bool vhca_srq_uses_pd(struct vhca *vhca, u32 pd);
 void vhca_srq_reset(struct vhca *vhca);
 vhca_cmd_fn vhca_create_rmp, vhca_destroy_rmp, vhca_query_rmp, vhca_modify_rmp;
 vhca_cmd_fn vhca_create_xrc_srq, vhca_destroy_xrc_srq, vhca_query_xrc_srq;
@@ -399,6 +415,7 @@ int vhca_mkey_atomic(struct vhca *vhca, u32 key, u32 pd, u64 addr,
 		     u64 (*op)(u64 old, const u64 *operands),
 		     const u64 *operands, u64 *old);
 int vhca_mkey_invalidate(struct vhca *vhca, u32 key, u32 pd);
+bool vhca_mkey_uses_pd(struct vhca *vhca, u32 pd);
 void vhca_mkey_reset(struct vhca *vhca);
 vhca_cmd_fn vhca_create_mkey, vhca_destroy_mkey, vhca_query_mkey;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * What ULPs do with the MRs of ib_alloc_mr(): register memory by a work
- * request, let it be written by RDMA, invalidate it. Runs when it is loaded,
- * on the first mlx5 device; loading fails if the test does.
+ * request, let it be written by RDMA, invalidate it, free the MR and take
+ * another one. Runs when it is loaded, on the first mlx5 device; loading fails
+ * if the test does.
  */
 
 #include <linux/delay.h>
@@ -11,21 +12,31 @@
 #include <linux/scatterlist.h>
 #include <rdma/ib_verbs.h>
 
-#define NUM_PAGES	16
-#define ROUNDS		100
+#define MAX_PAGES	16
+#define ROUNDS		20
+#define CONNECTIONS	3
 #define TIMEOUT_MS	10000
+
+static uint reused;
+module_param(reused, uint, 0444);
+MODULE_PARM_DESC(reused, "Result: how many MRs got the mkey of the one before");
+
+/* Lists of few pages are in the work request itself. */
+static const int num_pages[] = { 1, 4, 8, 9, MAX_PAGES };
 
 struct fastreg {
 	struct ib_device *dev;
 	struct ib_pd *pd;
+	struct ib_pd *other_pd;
 	struct ib_cq *cq;
 	struct ib_qp *qp;
 	struct ib_cqe cqe;
 	enum ib_wc_status status;
 	bool done;
 	/* What is registered, and where the data comes from. */
-	void *pages[NUM_PAGES];
-	struct scatterlist sg[NUM_PAGES];
+	int n;
+	void *pages[MAX_PAGES];
+	struct scatterlist sg[MAX_PAGES];
 	void *source;
 	u64 source_dma;
 };
@@ -69,8 +80,8 @@ static int fastreg_register(struct fastreg *t, struct ib_mr *mr)
 	int n;
 
 	ib_update_fast_reg_key(mr, ib_inc_rkey(mr->rkey));
-	n = ib_map_mr_sg(mr, t->sg, NUM_PAGES, NULL, PAGE_SIZE);
-	if (n != NUM_PAGES)
+	n = ib_map_mr_sg(mr, t->sg, t->n, NULL, PAGE_SIZE);
+	if (n != t->n)
 		return -EINVAL;
 	wr.key = mr->rkey;
 	return fastreg_execute(t, &wr.wr);
@@ -91,7 +102,7 @@ static int fastreg_write(struct fastreg *t, struct ib_mr *mr, u32 rkey)
 		.rkey = rkey,
 	};
 
-	get_random_bytes(t->source, NUM_PAGES * PAGE_SIZE);
+	get_random_bytes(t->source, MAX_PAGES * PAGE_SIZE);
 	return fastreg_execute(t, &wr.wr);
 }
 
@@ -111,7 +122,7 @@ static bool fastreg_same(struct fastreg *t)
 	const void *from = t->source;
 	int i;
 
-	for (i = 0; i < NUM_PAGES; from += t->sg[i].length, i++)
+	for (i = 0; i < t->n; from += t->sg[i].length, i++)
 		if (memcmp(from, t->pages[i] + t->sg[i].offset,
 			   t->sg[i].length))
 			return false;
@@ -175,38 +186,78 @@ static int fastreg_map(struct fastreg *t, bool gaps)
 {
 	int i;
 
-	sg_init_table(t->sg, NUM_PAGES);
-	for (i = 0; i < NUM_PAGES; i++)
+	sg_init_table(t->sg, t->n);
+	for (i = 0; i < t->n; i++)
 		sg_set_buf(&t->sg[i], t->pages[i] + (gaps ? 64 * i : 0),
 			   gaps ? PAGE_SIZE / 2 : PAGE_SIZE);
-	return ib_dma_map_sg(t->dev, t->sg, NUM_PAGES, DMA_FROM_DEVICE) ==
-		NUM_PAGES ? 0 : -EIO;
+	return ib_dma_map_sg(t->dev, t->sg, t->n, DMA_FROM_DEVICE) == t->n ?
+		0 : -EIO;
+}
+
+/* @what must have failed; it has ended the queue pair, too. */
+static int fastreg_refused(struct fastreg *t, const char *what, int result)
+{
+	if (result > 0)
+		return fastreg_connect(t);
+	pr_err("vhca_fastreg: %s: %d\n", what, result);
+	return result ?: -EKEYREVOKED;
+}
+
+/* Rounds with an MR; then not even its last key is good for anything. */
+static int fastreg_use(struct fastreg *t, struct ib_mr *mr)
+{
+	int err = 0, i;
+
+	for (i = 0; i < ROUNDS && !err; i++)
+		err = fastreg_round(t, mr);
+	if (err) {
+		pr_err("vhca_fastreg: %d pages, round %d: %d\n", t->n, i, err);
+		return err;
+	}
+	return fastreg_refused(t, "write to an invalid MR",
+			       fastreg_write(t, mr, mr->rkey));
+}
+
+/* The MR of one connection after the other, and one that is for others. */
+static int fastreg_connections(struct fastreg *t, enum ib_mr_type type)
+{
+	u32 stale = 0;
+	int err = 0, i;
+
+	for (i = 0; i < CONNECTIONS && !err; i++) {
+		bool other = i == CONNECTIONS - 1;
+		struct ib_mr *mr;
+
+		mr = ib_alloc_mr(other ? t->other_pd : t->pd, type, t->n);
+		if (IS_ERR(mr))
+			return PTR_ERR(mr);
+		reused += i && mr->rkey >> 8 == stale >> 8;
+		if (other)
+			err = fastreg_refused(t, "MR of another PD",
+					      fastreg_register(t, mr));
+		else
+			err = fastreg_use(t, mr);
+		if (!err && i)
+			err = fastreg_refused(t, "write by a stale key",
+					      fastreg_write(t, mr, stale));
+		stale = mr->rkey;
+		ib_dereg_mr(mr);
+	}
+	return err;
 }
 
 static int fastreg_type(struct fastreg *t, enum ib_mr_type type)
 {
-	struct ib_mr *mr = ib_alloc_mr(t->pd, type, NUM_PAGES);
-	int err, i;
+	int err = 0, i;
 
-	if (IS_ERR(mr))
-		return PTR_ERR(mr);
-	err = fastreg_map(t, type == IB_MR_TYPE_SG_GAPS);
-	if (err)
-		goto out;
-	for (i = 0; i < ROUNDS && !err; i++)
-		err = fastreg_round(t, mr);
-	if (err)
-		pr_err("vhca_fastreg: type %d, round %d: %d\n", type, i, err);
-	/* Invalid: not even the last key is good for anything. */
-	if (!err && fastreg_write(t, mr, mr->rkey) != IB_WC_REM_ACCESS_ERR) {
-		pr_err("vhca_fastreg: type %d: invalid key was used\n", type);
-		err = -EKEYREVOKED;
+	for (i = 0; i < ARRAY_SIZE(num_pages) && !err; i++) {
+		t->n = num_pages[i];
+		err = fastreg_map(t, type == IB_MR_TYPE_SG_GAPS);
+		if (err)
+			return err;
+		err = fastreg_connections(t, type);
+		ib_dma_unmap_sg(t->dev, t->sg, t->n, DMA_FROM_DEVICE);
 	}
-	ib_dma_unmap_sg(t->dev, t->sg, NUM_PAGES, DMA_FROM_DEVICE);
-	if (!err)
-		err = fastreg_connect(t);
-out:
-	ib_dereg_mr(mr);
 	return err;
 }
 
@@ -218,12 +269,14 @@ static void fastreg_close(struct fastreg *t)
 		ib_destroy_qp(t->qp);
 	if (!IS_ERR_OR_NULL(t->cq))
 		ib_free_cq(t->cq);
+	if (!IS_ERR_OR_NULL(t->other_pd))
+		ib_dealloc_pd(t->other_pd);
 	if (!IS_ERR_OR_NULL(t->pd))
 		ib_dealloc_pd(t->pd);
 	if (t->source_dma)
 		ib_dma_unmap_single(t->dev, t->source_dma,
-				    NUM_PAGES * PAGE_SIZE, DMA_TO_DEVICE);
-	for (i = 0; i < NUM_PAGES; i++)
+				    MAX_PAGES * PAGE_SIZE, DMA_TO_DEVICE);
+	for (i = 0; i < MAX_PAGES; i++)
 		free_page((unsigned long)t->pages[i]);
 	kfree(t->source);
 }
@@ -243,19 +296,22 @@ static int fastreg_open(struct fastreg *t)
 	int i;
 
 	t->cqe.done = fastreg_done;
-	t->source = kmalloc(NUM_PAGES * PAGE_SIZE, GFP_KERNEL);
+	t->source = kmalloc(MAX_PAGES * PAGE_SIZE, GFP_KERNEL);
 	if (!t->source)
 		return -ENOMEM;
-	for (i = 0; i < NUM_PAGES; i++) {
+	for (i = 0; i < MAX_PAGES; i++) {
 		t->pages[i] = (void *)__get_free_page(GFP_KERNEL);
 		if (!t->pages[i])
 			return -ENOMEM;
 	}
 	t->source_dma = ib_dma_map_single(t->dev, t->source,
-					  NUM_PAGES * PAGE_SIZE, DMA_TO_DEVICE);
+					  MAX_PAGES * PAGE_SIZE, DMA_TO_DEVICE);
 	t->pd = ib_alloc_pd(t->dev, 0);
 	if (IS_ERR(t->pd))
 		return PTR_ERR(t->pd);
+	t->other_pd = ib_alloc_pd(t->dev, 0);
+	if (IS_ERR(t->other_pd))
+		return PTR_ERR(t->other_pd);
 	t->cq = ib_alloc_cq(t->dev, NULL, 32, 0, IB_POLL_DIRECT);
 	if (IS_ERR(t->cq))
 		return PTR_ERR(t->cq);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * What queue pairs do: work requests are fetched when the doorbell record says
- * so, carried out at once and in order, and completed. RC queue pairs reach
- * others of this device; what UD queue pairs send is lost on the way.
+ * so, carried out at once and in order, and completed. Queue pairs reach others
+ * of this device; what is for anybody else is lost on the way.
  */
 
 #include <linux/jiffies.h>
@@ -21,6 +21,10 @@ enum {
 #define VHCA_PATIENCE		HZ
 
 #define VHCA_INLINE		BIT(31)
+/* The queue key of a send is the queue pair's own. */
+#define VHCA_OWN_QKEY		BIT(31)
+/* A global route header, which would be in front of a datagram. */
+#define VHCA_GRH_BYTES		40
 /* The key that ends the list of a receive WQE. */
 #define VHCA_END_OF_LIST	0x100
 #define VHCA_RNR_FOREVER	7
@@ -216,11 +220,6 @@ static void vhca_recv_unpop(struct vhca *vhca, struct vhca_qp *qp, u16 index)
 		qp->rq_consumer--;
 }
 
-static u8 vhca_local_error(int err)
-{
-	return err == -EAGAIN ? VHCA_FAULT : MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
-}
-
 /* A request that the peer must not grant ends the peer, too. */
 static u8 vhca_remote_error(struct vhca *vhca, struct vhca_qp *peer, int err)
 {
@@ -251,9 +250,44 @@ struct vhca_request {
 	u32 size;
 };
 
-/* From the lists of the one to those of the other. */
+/* What is missing is in the list of a work request. */
+static u8 vhca_missed_in(struct vhca *vhca, u8 wq_type, u32 wqn, u16 index)
+{
+	vhca->missing.in_wqe = true;
+	vhca->missing.wq_type = wq_type;
+	vhca->missing.wqn = wqn;
+	vhca->missing.wqe_index = index;
+	return VHCA_FAULT;
+}
+
+static u8 vhca_recv_missed(struct vhca *vhca, const struct vhca_qp *peer,
+			   u16 index)
+{
+	if (MLX5_GET(qpc, peer->context, rq_type) != MLX5_SRQ_RQ)
+		return vhca_missed_in(vhca, MLX5_WQE_PF_TYPE_RESP, peer->qpn,
+				      index);
+	return vhca_missed_in(vhca, MLX5_WQE_PF_TYPE_RMP,
+			      MLX5_GET(qpc, peer->context, srqn_rmpn_xrqn),
+			      index);
+}
+
+static u8 vhca_local_error(struct vhca *vhca, const struct vhca_request *r,
+			   int err)
+{
+	bool sends = r->opcode != MLX5_OPCODE_RDMA_READ &&
+		     r->opcode != MLX5_OPCODE_ATOMIC_CS &&
+		     r->opcode != MLX5_OPCODE_ATOMIC_FA;
+
+	if (err != -EAGAIN)
+		return MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
+	return vhca_missed_in(vhca, sends ? MLX5_WQE_PF_TYPE_REQ_SEND_OR_WRITE :
+					    MLX5_WQE_PF_TYPE_REQ_READ_OR_ATOMIC,
+			      r->qp->qpn, r->qp->sq_consumer);
+}
+
+/* From the lists of the one to those of the other, from @skip on. */
 static u8 vhca_send_data(struct vhca *vhca, const struct vhca_request *r,
-			 u16 index)
+			 u16 index, u32 skip)
 {
 	u32 pd = vhca_qp_pd(r->qp), peer_pd = vhca_qp_pd(r->peer), n;
 	struct vhca_sgl *from = &vhca->local, *to = &vhca->remote;
@@ -265,11 +299,11 @@ static u8 vhca_send_data(struct vhca *vhca, const struct vhca_request *r,
 		err = vhca_sgl_copy(vhca, pd, from, done, vhca->bounce, n,
 				    VHCA_LOCAL_READ);
 		if (err)
-			return vhca_local_error(err);
-		err = vhca_sgl_copy(vhca, peer_pd, to, done, vhca->bounce, n,
-				    VHCA_LOCAL_WRITE);
+			return vhca_local_error(vhca, r, err);
+		err = vhca_sgl_copy(vhca, peer_pd, to, skip + done,
+				    vhca->bounce, n, VHCA_LOCAL_WRITE);
 		if (err == -EAGAIN)
-			return VHCA_FAULT;
+			return vhca_recv_missed(vhca, r->peer, index);
 		if (err)
 			return vhca_recv_error(vhca, r->peer, index,
 					MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
@@ -278,7 +312,7 @@ static u8 vhca_send_data(struct vhca *vhca, const struct vhca_request *r,
 	return 0;
 }
 
-static u8 vhca_send(struct vhca *vhca, const struct vhca_request *r)
+static u8 vhca_send(struct vhca *vhca, const struct vhca_request *r, u32 skip)
 {
 	struct vhca_recv recv = { .opcode = MLX5_CQE_RESP_SEND };
 	struct vhca_sgl *from = &vhca->local, *to = &vhca->remote;
@@ -293,18 +327,18 @@ static u8 vhca_send(struct vhca *vhca, const struct vhca_request *r)
 		return vhca_recv_error(vhca, r->peer, recv.index,
 				       MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR,
 				       MLX5_CQE_SYNDROME_REMOTE_OP_ERR);
-	if (from->length > to->length)
+	if (skip + from->length > to->length)
 		return vhca_recv_error(vhca, r->peer, recv.index,
 				       MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR,
 				       MLX5_CQE_SYNDROME_REMOTE_INVAL_REQ_ERR);
 
-	syndrome = vhca_send_data(vhca, r, recv.index);
+	syndrome = vhca_send_data(vhca, r, recv.index, skip);
 	if (syndrome == VHCA_FAULT)
 		vhca_recv_unpop(vhca, r->peer, recv.index);
 	if (syndrome)
 		return syndrome;
 
-	recv.byte_count = from->length;
+	recv.byte_count = skip + from->length;
 	recv.immediate = r->ctrl->imm;
 	if (r->opcode == MLX5_OPCODE_SEND_IMM)
 		recv.opcode = MLX5_CQE_RESP_SEND_IMM;
@@ -340,7 +374,7 @@ static u8 vhca_rdma(struct vhca *vhca, const struct vhca_request *r, bool write)
 		err = write ? vhca_sgl_copy(vhca, pd, sgl, done, vhca->bounce,
 					    n, VHCA_LOCAL_READ) : 0;
 		if (err)
-			return vhca_local_error(err);
+			return vhca_local_error(vhca, r, err);
 		err = vhca_mkey_access(vhca, be32_to_cpu(raddr->rkey), peer_pd,
 				       be64_to_cpu(raddr->raddr) + done,
 				       vhca->bounce, n,
@@ -352,7 +386,7 @@ static u8 vhca_rdma(struct vhca *vhca, const struct vhca_request *r, bool write)
 						vhca->bounce, n,
 						VHCA_LOCAL_WRITE);
 		if (err)
-			return vhca_local_error(err);
+			return vhca_local_error(vhca, r, err);
 	}
 	return 0;
 }
@@ -407,9 +441,11 @@ static u8 vhca_atomic(struct vhca *vhca, const struct vhca_request *r)
 		return vhca_remote_error(vhca, r->peer, -EACCES);
 	/* It must not be done twice: can the result be stored? */
 	err = vhca_sgl_copy(vhca, pd, &vhca->local, 0, &old, sizeof(old),
+			    VHCA_LOCAL_READ) ?:
+	      vhca_sgl_copy(vhca, pd, &vhca->local, 0, &old, sizeof(old),
 			    VHCA_LOCAL_WRITE);
 	if (err)
-		return vhca_local_error(err);
+		return vhca_local_error(vhca, r, err);
 	operands[0] = be64_to_cpu(seg->atomic.swap_add);
 	operands[1] = be64_to_cpu(seg->atomic.compare);
 	err = vhca_mkey_atomic(vhca, be32_to_cpu(seg->raddr.rkey),
@@ -424,9 +460,9 @@ static u8 vhca_atomic(struct vhca *vhca, const struct vhca_request *r)
 		MLX5_CQE_SYNDROME_LOCAL_PROT_ERR : 0;
 }
 
-static bool vhca_can_receive(const struct vhca_qp *qp)
+static bool vhca_can_receive(const struct vhca_qp *qp, u8 type)
 {
-	return qp && qp->type == MLX5_QP_ST_RC &&
+	return qp && qp->type == type &&
 	       (qp->state == MLX5_QP_STATE_RTR || qp->state == MLX5_QP_STATE_RTS);
 }
 
@@ -446,14 +482,15 @@ static u8 vhca_rc(struct vhca *vhca, struct vhca_request *r)
 
 	r->peer = xa_load(&vhca->qps, MLX5_GET(qpc, r->qp->context,
 					       remote_qpn));
-	if (!vhca_can_receive(r->peer))
+	if (!vhca_can_receive(r->peer, MLX5_QP_ST_RC) ||
+	    MLX5_GET(qpc, r->peer->context, remote_qpn) != r->qp->qpn)
 		return vhca_wait(r->qp,
 				 MLX5_CQE_SYNDROME_TRANSPORT_RETRY_EXC_ERR);
 	switch (r->opcode) {
 	case MLX5_OPCODE_SEND:
 	case MLX5_OPCODE_SEND_IMM:
 	case MLX5_OPCODE_SEND_INVAL:
-		syndrome = vhca_send(vhca, r);
+		syndrome = vhca_send(vhca, r, 0);
 		break;
 	case MLX5_OPCODE_RDMA_WRITE:
 		syndrome = vhca_rdma(vhca, r, true);
@@ -474,6 +511,46 @@ static u8 vhca_rc(struct vhca *vhca, struct vhca_request *r)
 	if (syndrome == VHCA_LATER &&
 	    MLX5_GET(qpc, r->qp->context, rnr_retry) != VHCA_RNR_FOREVER)
 		return vhca_wait(r->qp, MLX5_CQE_SYNDROME_RNR_RETRY_EXC_ERR);
+	return syndrome;
+}
+
+static struct vhca_qp *vhca_ud_peer(struct vhca *vhca, const struct vhca_qp *qp,
+				    const struct mlx5_av *av)
+{
+	struct vhca_qp *peer = xa_load(&vhca->qps, be32_to_cpu(av->dqp_dct) &
+				       GENMASK(23, 0));
+	u32 qkey = be32_to_cpu(av->key.qkey.qkey);
+
+	if (qkey & VHCA_OWN_QKEY)
+		qkey = MLX5_GET(qpc, qp->context, q_key);
+	if (be16_to_cpu(av->rlid) != VHCA_LID ||
+	    !vhca_can_receive(peer, MLX5_QP_ST_UD) ||
+	    MLX5_GET(qpc, peer->context, q_key) != qkey)
+		return NULL;
+	return peer;
+}
+
+/* Whether or not anybody receives it is nothing that the sender gets to know. */
+static u8 vhca_ud(struct vhca *vhca, struct vhca_request *r)
+{
+	const struct mlx5_av *av = r->segs;
+	u8 syndrome;
+
+	if (r->size < sizeof(*av) || (r->opcode != MLX5_OPCODE_SEND &&
+				      r->opcode != MLX5_OPCODE_SEND_IMM))
+		return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
+	r->segs += sizeof(*av);
+	r->size -= sizeof(*av);
+	r->peer = vhca_ud_peer(vhca, r->qp, av);
+	if (!r->peer)
+		return 0;
+	syndrome = vhca_send(vhca, r, VHCA_GRH_BYTES);
+	switch (syndrome) {
+	case VHCA_LATER:
+	case MLX5_CQE_SYNDROME_REMOTE_OP_ERR:
+	case MLX5_CQE_SYNDROME_REMOTE_INVAL_REQ_ERR:
+		return 0;
+	}
 	return syndrome;
 }
 
@@ -502,6 +579,7 @@ static u8 vhca_execute(struct vhca *vhca, struct vhca_qp *qp, u32 size)
 	case MLX5_QP_ST_RC:
 		return vhca_rc(vhca, &r);
 	case MLX5_QP_ST_UD:
+		return vhca_ud(vhca, &r);
 	case MLX5_QP_ST_QP0:
 	case MLX5_QP_ST_QP1:
 		return 0;

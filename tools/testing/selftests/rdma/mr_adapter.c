@@ -6,11 +6,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <linux/udmabuf.h>
 #include <infiniband/mlx5dv.h>
 #include "../kselftest_harness.h"
 #include "../../mlx5_vhca/vhca_access.h"
+#include "../../mlx5_vhca/vhca_dmabuf.h"
 #include "rdma_util.h"
 
 #define DEBUGFS		"/sys/kernel/debug/mlx5_vhca/"
@@ -21,7 +24,12 @@
 /* Prime to MEM_PAGES. */
 #define STRIDE_PAGES	1021
 #define HUGE_BYTES	((size_t)2 << 20)
+#define CHUNK_PAGES	64
+/* Prime to CHUNK_PAGES. */
+#define CHUNK_STRIDE	23
 #define ROUNDS		200
+#define MOVER_FILE	"/dev/vhca_dmabuf"
+#define MOVE_EVERY_US	2000
 
 #define ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
 			 IBV_ACCESS_REMOTE_READ)
@@ -34,6 +42,11 @@ static int adapter = -1;
 static __u64 seed = 1;
 
 FIXTURE(mr)
+{
+};
+
+/* Of memory that comes and goes, while the region stays. */
+FIXTURE(paging)
 {
 };
 
@@ -51,7 +64,7 @@ static char *map_scattered(void)
 	return p;
 }
 
-FIXTURE_SETUP(mr)
+static void set_up(struct __test_metadata *_metadata)
 {
 	const char *name = getenv("RDMA_DEVICE") ?: "mlx5_0";
 
@@ -65,12 +78,32 @@ FIXTURE_SETUP(mr)
 	ASSERT_NE(MAP_FAILED, mem);
 }
 
-FIXTURE_TEARDOWN(mr)
+static void tear_down(struct __test_metadata *_metadata)
 {
 	munmap(mem, MEM_BYTES);
 	EXPECT_EQ(0, ibv_dealloc_pd(pd));
 	rdma_close(&dev);
 	close(adapter);
+}
+
+FIXTURE_SETUP(mr)
+{
+	set_up(_metadata);
+}
+
+FIXTURE_TEARDOWN(mr)
+{
+	tear_down(_metadata);
+}
+
+FIXTURE_SETUP(paging)
+{
+	set_up(_metadata);
+}
+
+FIXTURE_TEARDOWN(paging)
+{
+	tear_down(_metadata);
 }
 
 static __u32 pdn(struct ibv_pd *of)
@@ -319,7 +352,7 @@ TEST_F(mr, stays_dead_when_its_object_serves_the_next_one)
 		stale = mr->rkey;
 		ASSERT_EQ(0, ibv_dereg_mr(mr));
 	}
-	TH_LOG("%u of %u objects were the one before", reused, ROUNDS);
+	EXPECT_LT(0, reused);
 }
 
 TEST_F(mr, answers_at_its_iova)
@@ -397,6 +430,48 @@ TEST_F(mr, follows_a_rereg_of_everything_at_once)
 	pd = pds[0];
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	EXPECT_EQ(0, ibv_dealloc_pd(pds[1]));
+}
+
+/* The same few pages again and again, no two of them neighbours. */
+static char *map_repeated(size_t n, size_t chunk_pages)
+{
+	size_t chunk = chunk_pages * PAGE, i;
+	int fd = memfd_create("mr_adapter", 0);
+	char *p = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (fd < 0 || p == MAP_FAILED || ftruncate(fd, chunk))
+		return MAP_FAILED;
+	for (i = 0; i < n; i += chunk)
+		if (mmap(p + i, chunk, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+			return MAP_FAILED;
+	for (i = 0; i < chunk_pages; i++)
+		p[i * CHUNK_STRIDE % chunk_pages * PAGE] = 1;
+	close(fd);
+	return p;
+}
+
+/* One UMR has room for a list of 1 MiB less 64 bytes, of 8 bytes a page. */
+TEST_F(mr, translates_more_than_a_work_request_holds)
+{
+	size_t border = ((1 << 20) - 64) / 8, n = 2 * border * PAGE, i;
+	static const int around[] = { -2, -1, 0, 1 };
+	char *p;
+	struct ibv_mr *mr;
+
+	n -= n % (CHUNK_PAGES * PAGE);
+	p = map_repeated(n, CHUNK_PAGES);
+	ASSERT_NE(MAP_FAILED, p);
+	mr = ibv_reg_mr(pd, p, n, ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	for (i = 0; i < ARRAY_SIZE(around); i++)
+		EXPECT_TRUE(same_memory(mr->rkey,
+					p + (border + around[i]) * PAGE, PAGE));
+	EXPECT_TRUE(same_memory(mr->rkey, p, CHUNK_PAGES * PAGE));
+	EXPECT_TRUE(same_memory(mr->rkey, p + n - CHUNK_PAGES * PAGE,
+				CHUNK_PAGES * PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(p, n);
 }
 
 static size_t huge_kbytes(void)
@@ -494,6 +569,118 @@ static unsigned long device_counter(const char *name)
 	return value;
 }
 
+/* Memory as a GPU has it, which it may move at any time. */
+struct moving {
+	int mover;
+	int fd;
+	char *p;
+	size_t n;
+};
+
+static void moving_open(struct __test_metadata *_metadata, struct moving *m,
+			size_t pages)
+{
+	m->n = pages * PAGE;
+	m->mover = open(MOVER_FILE, O_RDWR);
+	if (m->mover < 0 && errno == ENOENT)
+		SKIP(return, "no " MOVER_FILE);
+	ASSERT_LE(0, m->mover);
+	m->fd = ioctl(m->mover, VHCA_DMABUF_CREATE, pages);
+	ASSERT_LE(0, m->fd);
+	m->p = mmap(NULL, m->n, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	ASSERT_NE(MAP_FAILED, m->p);
+}
+
+static void moving_close(struct moving *m)
+{
+	munmap(m->p, m->n);
+	close(m->fd);
+	close(m->mover);
+}
+
+static int moving_move(struct moving *m)
+{
+	return ioctl(m->mover, VHCA_DMABUF_MOVE, m->fd) ? -errno : 0;
+}
+
+static struct ibv_mr *moving_register(struct moving *m)
+{
+	return ibv_reg_dmabuf_mr(pd, 0, m->n, (uintptr_t)m->p, m->fd,
+				 ACCESS_ALL);
+}
+
+TEST_F(paging, follows_a_dma_buf_that_moves)
+{
+	unsigned long before = device_counter("page_faults");
+	struct moving m;
+	struct ibv_mr *mr;
+
+	moving_open(_metadata, &m, 64);
+	mr = moving_register(&m);
+	ASSERT_NE(NULL, mr);
+	EXPECT_TRUE(same_memory(mr->rkey, m.p, m.n));
+	EXPECT_EQ(before, device_counter("page_faults"));
+	ASSERT_EQ(0, moving_move(&m)) {
+		TH_LOG("is CONFIG_DMABUF_MOVE_NOTIFY set?");
+	}
+	EXPECT_TRUE(same_memory(mr->rkey, m.p, m.n));
+	EXPECT_LT(before, device_counter("page_faults"));
+
+	/* Nobody has used it in between, or ever will. */
+	ASSERT_EQ(0, moving_move(&m));
+	ASSERT_EQ(0, moving_move(&m));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	ASSERT_EQ(0, moving_move(&m));
+	moving_close(&m);
+}
+
+static pid_t start_moving(struct moving *m)
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (!moving_move(m))
+		usleep(MOVE_EVERY_US);
+	_exit(1);
+}
+
+/* False if it could not go on until now. */
+static bool stop_moving(pid_t child)
+{
+	int status;
+
+	kill(child, SIGKILL);
+	return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
+}
+
+/* Moves meet registrations, accesses and deregistrations at any point. */
+TEST_F_TIMEOUT(paging, follows_a_dma_buf_that_moves_all_the_time, 600)
+{
+	struct moving m;
+	pid_t child;
+	int i;
+
+	moving_open(_metadata, &m, 16);
+	child = start_moving(&m);
+	ASSERT_LT(0, child);
+	for (i = 0; i < ROUNDS; i++) {
+		struct ibv_mr *mr = moving_register(&m);
+		__u32 rkey;
+		char byte;
+
+		ASSERT_NE(NULL, mr);
+		rkey = mr->rkey;
+		EXPECT_TRUE(same_memory(rkey, m.p, m.n));
+		ASSERT_EQ(0, ibv_dereg_mr(mr));
+		EXPECT_TRUE(refused_as_stale(adapter_reads(rkey, m.p, &byte,
+							   1)));
+	}
+	EXPECT_TRUE(stop_moving(child));
+	moving_close(&m);
+}
+
 static char *map_untouched(size_t n)
 {
 	return mmap(NULL, n, PROT_READ | PROT_WRITE,
@@ -508,7 +695,7 @@ static bool reads_zeros(__u32 key, char *addr, size_t n)
 	       !memcmp(data, data + 1, n - 1);
 }
 
-TEST_F(mr, on_demand_finds_memory_that_nobody_has_touched)
+TEST_F(paging, finds_memory_that_nobody_has_touched)
 {
 	unsigned long before = device_counter("page_faults");
 	size_t n = 512 * PAGE;
@@ -526,7 +713,7 @@ TEST_F(mr, on_demand_finds_memory_that_nobody_has_touched)
 	munmap(p, n);
 }
 
-TEST_F(mr, on_demand_follows_memory_that_moves)
+TEST_F(paging, follows_memory_that_moves)
 {
 	size_t n = 64 * PAGE;
 	char *p = map_untouched(n);
@@ -554,7 +741,7 @@ TEST_F(mr, on_demand_follows_memory_that_moves)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-TEST_F(mr, on_demand_needs_no_fault_after_a_prefetch)
+TEST_F(paging, needs_no_fault_after_a_prefetch)
 {
 	size_t n = 64 * PAGE;
 	char *p = map_untouched(n);
@@ -575,7 +762,7 @@ TEST_F(mr, on_demand_needs_no_fault_after_a_prefetch)
 	munmap(p, n);
 }
 
-TEST_F(mr, on_demand_covers_a_whole_address_space)
+TEST_F(paging, covers_a_whole_address_space)
 {
 	size_t n = 16 * PAGE, gap = (size_t)1 << 30;
 	struct ibv_mr *mr = ibv_reg_mr(pd, NULL, SIZE_MAX,
@@ -596,7 +783,7 @@ TEST_F(mr, on_demand_covers_a_whole_address_space)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-TEST_F(mr, on_demand_follows_a_rereg)
+TEST_F(paging, follows_a_rereg)
 {
 	size_t n = 64 * PAGE;
 	char *p = map_untouched(2 * n), byte = 0;
@@ -628,7 +815,7 @@ static void receive(struct __test_metadata *_metadata, struct rdma_pair *pair,
 }
 
 /* Queue pairs wait for pages on both sides, in order, and go on. */
-TEST_F(mr, on_demand_serves_both_ends_of_queue_pairs)
+TEST_F(paging, serves_both_ends_of_queue_pairs)
 {
 	size_t n = 16 * PAGE;
 	char *here = map_untouched(n), *there = map_untouched(n);
@@ -670,6 +857,43 @@ TEST_F(mr, on_demand_serves_both_ends_of_queue_pairs)
 	EXPECT_EQ(0, ibv_dereg_mr(to));
 	rdma_pair_close(&pair);
 	munmap(here, n);
+}
+
+/* Carried out once, whichever page was not there. */
+TEST_F(paging, serves_atomics)
+{
+	char *word = map_untouched(PAGE), *result = map_untouched(PAGE);
+	int access = ACCESS_ALL | IBV_ACCESS_REMOTE_ATOMIC |
+		     IBV_ACCESS_ON_DEMAND;
+	struct ibv_sge sge = { (uintptr_t)result, sizeof(__u64) };
+	struct ibv_send_wr wr = {
+		.sg_list = &sge, .num_sge = 1,
+		.opcode = IBV_WR_ATOMIC_FETCH_AND_ADD,
+	};
+	struct ibv_mr *from, *to;
+	struct rdma_pair pair;
+	__u64 i;
+
+	ASSERT_EQ(0, rdma_pair_open(&pair, &dev, pd, pd));
+	to = ibv_reg_mr(pd, word, PAGE, access);
+	from = ibv_reg_mr(pd, result, PAGE, access);
+	ASSERT_NE(NULL, to);
+	ASSERT_NE(NULL, from);
+	sge.lkey = from->lkey;
+	wr.wr.atomic.remote_addr = (uintptr_t)word;
+	wr.wr.atomic.rkey = to->rkey;
+	wr.wr.atomic.compare_add = 3;
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(0, rdma_execute(&pair, &wr));
+		EXPECT_EQ(3 * i, *(__u64 *)result);
+		EXPECT_EQ(3 * i + 3, *(__u64 *)word);
+		ASSERT_EQ(0, madvise(result, PAGE, MADV_DONTNEED));
+	}
+	EXPECT_EQ(0, ibv_dereg_mr(from));
+	EXPECT_EQ(0, ibv_dereg_mr(to));
+	rdma_pair_close(&pair);
+	munmap(word, PAGE);
+	munmap(result, PAGE);
 }
 
 static void fail_next_umr(struct __test_metadata *_metadata)

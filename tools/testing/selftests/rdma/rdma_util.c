@@ -153,7 +153,8 @@ static int to_init(struct ibv_qp *qp, const struct rdma_device *dev)
 		.qp_state = IBV_QPS_INIT,
 		.port_num = dev->port,
 		.qp_access_flags = IBV_ACCESS_REMOTE_READ |
-				   IBV_ACCESS_REMOTE_WRITE,
+				   IBV_ACCESS_REMOTE_WRITE |
+				   IBV_ACCESS_REMOTE_ATOMIC,
 	};
 
 	return ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX |

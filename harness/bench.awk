@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Turns lines "FLAVOUR NAME MEDIAN UNIT" into what people read, into the lines
-# of results.txt, and into one file of data for each device's plots; results
+# of guest.txt, and into one file of data for each device's plots; results
 # and dir are given. A ratio above 1 says that the pools are better.
 
 function ratio(name)

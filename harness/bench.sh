@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The benchmarks: numbers in build/bench/results.txt, and plots beside them.
+# The benchmarks: numbers in build/bench/results.txt (native) and guest.txt, and
+# plots beside them.
 #
 # BENCH=native	only the core in user space
 # BENCH=guest	only registration in the guest, with the pools and without
@@ -15,7 +16,7 @@ export FLAVOUR=plain
 . "$TOP/harness/report.sh"
 
 DIR=$BUILD/bench
-RESULTS=$DIR/results.txt
+GUEST=$DIR/guest.txt
 SAMPLES=$DIR/guest.samples
 ROUNDS=${ROUNDS:-3}
 
@@ -79,10 +80,8 @@ report()
 {
 	local format
 
-	# Those of the native part stay.
-	touch "$RESULTS"
-	sed -i -E '/^BENCH (base_|ratio_)?(rxe|mlx5)/d' "$RESULTS"
-	medians | awk -v results="$RESULTS" -v dir="$DIR" \
+	: >"$GUEST"
+	medians | awk -v results="$GUEST" -v dir="$DIR" \
 		-f "$TOP/harness/bench.awk"
 	for format in svg png; do
 		(cd "$DIR" && gnuplot -e "format='$format'" \
@@ -119,7 +118,7 @@ save()
 	local to=$TOP/doc/bench
 
 	mkdir -p "$to"
-	cp "$RESULTS" "$DIR"/*.svg "$to"
+	cp "$DIR"/*.txt "$DIR"/*.svg "$to"
 	{
 		sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1
 		echo "$(nproc) CPUs, gcc $(gcc -dumpversion)"
@@ -146,4 +145,4 @@ all)
 	;;
 esac
 [ -z "${SAVE:-}" ] || save
-say "results: $RESULTS, plots: $DIR/*.svg and *.png"
+say "results: $DIR/*.txt, plots: $DIR/*.svg and *.png"

@@ -6,9 +6,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <linux/udmabuf.h>
 #include <infiniband/mlx5dv.h>
 #include "../kselftest_harness.h"
@@ -575,6 +574,8 @@ struct moving {
 	int fd;
 	char *p;
 	size_t n;
+	pthread_t thread;
+	bool stop;
 };
 
 static void moving_open(struct __test_metadata *_metadata, struct moving *m,
@@ -634,37 +635,42 @@ TEST_F(paging, follows_a_dma_buf_that_moves)
 	moving_close(&m);
 }
 
-static pid_t start_moving(struct moving *m)
+/* A thread; gives 0 or a negative errno. */
+static void *keep_moving(void *arg)
 {
-	pid_t child = fork();
+	struct moving *m = arg;
+	long err = 0;
 
-	if (child)
-		return child;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (!moving_move(m))
+	while (!err && !__atomic_load_n(&m->stop, __ATOMIC_RELAXED)) {
+		err = moving_move(m);
 		usleep(MOVE_EVERY_US);
-	_exit(1);
+	}
+	return (void *)err;
+}
+
+static bool start_moving(struct moving *m)
+{
+	m->stop = false;
+	return !pthread_create(&m->thread, NULL, keep_moving, m);
 }
 
 /* False if it could not go on until now. */
-static bool stop_moving(pid_t child)
+static bool stop_moving(struct moving *m)
 {
-	int status;
+	void *err;
 
-	kill(child, SIGKILL);
-	return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
+	__atomic_store_n(&m->stop, true, __ATOMIC_RELAXED);
+	return !pthread_join(m->thread, &err) && !err;
 }
 
 /* Moves meet registrations, accesses and deregistrations at any point. */
 TEST_F_TIMEOUT(paging, follows_a_dma_buf_that_moves_all_the_time, 600)
 {
 	struct moving m;
-	pid_t child;
 	int i;
 
 	moving_open(_metadata, &m, 16);
-	child = start_moving(&m);
-	ASSERT_LT(0, child);
+	ASSERT_TRUE(start_moving(&m));
 	for (i = 0; i < ROUNDS; i++) {
 		struct ibv_mr *mr = moving_register(&m);
 		__u32 rkey;
@@ -677,7 +683,7 @@ TEST_F_TIMEOUT(paging, follows_a_dma_buf_that_moves_all_the_time, 600)
 		EXPECT_TRUE(refused_as_stale(adapter_reads(rkey, m.p, &byte,
 							   1)));
 	}
-	EXPECT_TRUE(stop_moving(child));
+	EXPECT_TRUE(stop_moving(&m));
 	moving_close(&m);
 }
 

@@ -191,9 +191,8 @@ static int vhca_irq_init(struct vhca *vhca)
 	struct fwnode_handle *fwnode;
 	int i;
 
-	for (i = 0; i < VHCA_NUM_VECTORS; i++) {
+	for (i = 0; i < VHCA_NUM_VECTORS; i++)
 		init_irq_work(&vhca->irqs[i].work, vhca_irq_work);
-	}
 	fwnode = irq_domain_alloc_named_fwnode("VHCA-MSI");
 	if (!fwnode)
 		return -ENOMEM;

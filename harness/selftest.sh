@@ -15,14 +15,18 @@ run_selftests()
 	local name=selftest-$FLAVOUR out=$BUILD/guest/selftest-$FLAVOUR f
 
 	# shellcheck disable=SC2086
-	TIMEOUT=${TIMEOUT:-1800} "$TOP/harness/guest.sh" "$name" \
+	TIMEOUT=${TIMEOUT:-7200} "$TOP/harness/guest.sh" "$name" \
 		env VHCA_REGISTRATIONS="${VHCA_REGISTRATIONS:-}" \
-		"$TOP/harness/guest/selftest" ${TESTS:-} </dev/null >&2 ||
+		"$TOP/harness/guest/selftest" ${TESTS:-} </dev/null >&2 || {
 		say "the guest did not end well"
+		add_results "$name guest" 0 1 0
+	}
 	for f in "$out"/*.ktap; do
 		count_ktap "$name/$(basename "$f" .ktap)" "$f"
 	done
 	check_console "$name console" "$out/console"
+	[ ! -f "$out/leaks" ] ||
+		check_leaks "$name leaks" "$out/leaks" "$out/console"
 }
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then

@@ -4,6 +4,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 #include "vhca.h"
@@ -150,7 +151,12 @@ static int vhca_access(struct vhca *vhca, const struct vhca_access_request *r,
 
 	for (;;) {
 		mutex_lock(&vhca->lock);
-		err = vhca_try_access(vhca, r, data, &fault);
+		if (fatal_signal_pending(current)) {
+			vhca_fault_end(vhca, &fault);
+			err = -EINTR;
+		} else {
+			err = vhca_try_access(vhca, r, data, &fault);
+		}
 		mutex_unlock(&vhca->lock);
 		if (err != -EAGAIN)
 			return err;

@@ -13,6 +13,9 @@
 /* How long a driver may take. */
 #define VHCA_FAULT_PATIENCE	(10 * HZ)
 
+/* How often it may say that it is done, and a page is missing all the same. */
+#define VHCA_FAULT_MAX_RAISED	10000
+
 /* The transport scheme has 24 bits for it. */
 #define VHCA_FAULT_MAX_TOKEN	(BIT(24) - 1)
 
@@ -89,7 +92,8 @@ void vhca_fault_raise(struct vhca *vhca, struct vhca_page_fault *fault)
 	struct vhca_eq *eq = vhca_eq_for(vhca, MLX5_EVENT_TYPE_PAGE_FAULT);
 
 	fault->state = VHCA_FAULT_FAILED;
-	if (!eq || xa_alloc_cyclic(&vhca->page_faults, &fault->token, fault,
+	if (!eq || ++fault->num_raised > VHCA_FAULT_MAX_RAISED ||
+	    xa_alloc_cyclic(&vhca->page_faults, &fault->token, fault,
 				   XA_LIMIT(0, VHCA_FAULT_MAX_TOKEN),
 				   &vhca->next_fault,
 				   GFP_ATOMIC) < 0)
@@ -106,6 +110,7 @@ void vhca_fault_end(struct vhca *vhca, struct vhca_page_fault *fault)
 	if (fault->state == VHCA_FAULT_RAISED)
 		xa_erase(&vhca->page_faults, fault->token);
 	fault->state = VHCA_FAULT_NONE;
+	fault->num_raised = 0;
 }
 
 /* Is there an answer of the driver still to be waited for? */

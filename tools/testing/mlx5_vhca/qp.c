@@ -3,10 +3,11 @@
 
 #include "vhca.h"
 
-/* opt_param_mask: which of the rights the driver wants to change. */
+/* opt_param_mask: which of the rights and keys the driver wants to change. */
 #define VHCA_OPT_RRE	BIT(1)
 #define VHCA_OPT_RAE	BIT(2)
 #define VHCA_OPT_RWE	BIT(3)
+#define VHCA_OPT_QKEY	BIT(5)
 #define VHCA_OPT_RIGHTS	(VHCA_OPT_RRE | VHCA_OPT_RAE | VHCA_OPT_RWE)
 
 void vhca_qp_event(struct vhca *vhca, struct vhca_qp *qp, u8 type)
@@ -150,7 +151,7 @@ u8 vhca_query_qp(struct vhca *vhca, struct vhca_cmd *cmd)
 	return MLX5_CMD_STAT_OK;
 }
 
-static void vhca_qp_rights(struct vhca_qp *qp, const void *from, u32 opt)
+static void vhca_qp_options(struct vhca_qp *qp, const void *from, u32 opt)
 {
 	if (opt & VHCA_OPT_RRE)
 		MLX5_SET(qpc, qp->context, rre, MLX5_GET(qpc, from, rre));
@@ -158,6 +159,8 @@ static void vhca_qp_rights(struct vhca_qp *qp, const void *from, u32 opt)
 		MLX5_SET(qpc, qp->context, rwe, MLX5_GET(qpc, from, rwe));
 	if (opt & VHCA_OPT_RAE)
 		MLX5_SET(qpc, qp->context, rae, MLX5_GET(qpc, from, rae));
+	if (opt & VHCA_OPT_QKEY)
+		MLX5_SET(qpc, qp->context, q_key, MLX5_GET(qpc, from, q_key));
 }
 
 static void vhca_qp_to_init(void *to, const void *from)
@@ -209,7 +212,7 @@ static u8 vhca_qp_modify(struct vhca *vhca, struct vhca_cmd *cmd, u8 from,
 	if (qp->state != from)
 		return MLX5_CMD_STAT_BAD_QP_STATE_ERR;
 	opt |= MLX5_GET(rst2init_qp_in, cmd->in, opt_param_mask);
-	vhca_qp_rights(qp, qpc, opt);
+	vhca_qp_options(qp, qpc, opt);
 	if (copy)
 		copy(qp->context, qpc);
 	qp->state = to;

@@ -131,6 +131,7 @@ struct vhca_page_fault {
 	enum vhca_fault_state state;
 	u32 token;
 	unsigned long give_up;
+	unsigned int num_raised;
 };
 
 /* What an access has met no page at, and how much it needs from there on. */

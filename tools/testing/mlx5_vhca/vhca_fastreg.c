@@ -218,6 +218,15 @@ static int fastreg_use(struct fastreg *t, struct ib_mr *mr)
 			       fastreg_write(t, mr, mr->rkey));
 }
 
+/* While the mkey is in use again, a key that it had before is no good. */
+static int fastreg_stale(struct fastreg *t, struct ib_mr *mr, u32 stale)
+{
+	return fastreg_register(t, mr) ?:
+	       fastreg_refused(t, "write by a stale key",
+			       fastreg_write(t, mr, stale)) ?:
+	       fastreg_invalidate(t, mr);
+}
+
 /* The MR of one connection after the other, and one that is for others. */
 static int fastreg_connections(struct fastreg *t, enum ib_mr_type type)
 {
@@ -236,10 +245,8 @@ static int fastreg_connections(struct fastreg *t, enum ib_mr_type type)
 			err = fastreg_refused(t, "MR of another PD",
 					      fastreg_register(t, mr));
 		else
-			err = fastreg_use(t, mr);
-		if (!err && i)
-			err = fastreg_refused(t, "write by a stale key",
-					      fastreg_write(t, mr, stale));
+			err = (i ? fastreg_stale(t, mr, stale) : 0) ?:
+			      fastreg_use(t, mr);
 		stale = mr->rkey;
 		ib_dereg_mr(mr);
 	}

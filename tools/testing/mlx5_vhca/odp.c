@@ -94,9 +94,8 @@ void vhca_fault_raise(struct vhca *vhca, struct vhca_page_fault *fault)
 	fault->state = VHCA_FAULT_FAILED;
 	if (!eq || ++fault->num_raised > VHCA_FAULT_MAX_RAISED ||
 	    xa_alloc_cyclic(&vhca->page_faults, &fault->token, fault,
-				   XA_LIMIT(0, VHCA_FAULT_MAX_TOKEN),
-				   &vhca->next_fault,
-				   GFP_ATOMIC) < 0)
+			    XA_LIMIT(0, VHCA_FAULT_MAX_TOKEN),
+			    &vhca->next_fault, GFP_ATOMIC) < 0)
 		return;
 	fault->state = VHCA_FAULT_RAISED;
 	fault->give_up = jiffies + VHCA_FAULT_PATIENCE;

@@ -44,8 +44,9 @@ struct ib_mr;
  *
  * An object serves each registration that agrees in everything else and needs
  * more than half of, and at most, @num_dma_blocks. The core never rounds or
- * alters a key: a driver that wants fewer pools rounds @num_dma_blocks before
- * it pops, and in its build_key operation.
+ * alters a key. The driver sees to it that only a bounded number of keys can
+ * come to be: it rounds @num_dma_blocks before it pops, and in its build_key
+ * operation.
  */
 struct ib_frmr_key {
 	u64 vendor_key;
@@ -58,14 +59,16 @@ struct ib_frmr_key {
 /**
  * struct ib_frmr_pool_ops - what a driver does for its pools
  *
- * All are called in process context, may sleep, and are called with no lock
- * held. Different threads may call them at the same time.
+ * All are called in process context and may sleep. Different threads may call
+ * them at the same time. The core may hold a mutex that
+ * ib_frmr_pools_make_room() and ib_frmr_pools_reclaim() take, so neither of
+ * them may be called from here.
  *
  * @create_frmrs: creates @count objects with the properties of @key and writes
  *	their handles to @handles. All or nothing. Returns 0 or a negative
- *	errno. -EINVAL and -EOPNOTSUPP say that the device can't have such an
- *	object at all; after any other errno the core destroys the idle objects
- *	of all pools of the device, if there are any, and tries again.
+ *	errno. -ENOMEM, -ENOSPC, -EAGAIN and -EBUSY say that the device is full:
+ *	the core gives up idle objects, a few at a time, and tries again. After
+ *	any other errno it does not.
  * @destroy_frmrs: destroys the @count objects in @handles. Can't fail: an
  *	object that the device does not give up is for the driver to deal with.
  * @build_key: optional. Turns @in, a key that a user asked for, into @out, the
@@ -82,12 +85,33 @@ struct ib_frmr_pool_ops {
 			 const struct ib_frmr_key *in, struct ib_frmr_key *out);
 };
 
+/**
+ * struct ib_frmr_room - a creation for which a device has no room
+ *
+ * Zeroed before the first ib_frmr_pools_make_room(), and private to it.
+ *
+ * @pools: the pools whose mutex it holds, or NULL
+ * @moved: what had moved in and out of the pools before the last try
+ * @step: how many idle objects to give up next
+ * @tries: tries in a row for which there was nothing to give up
+ * @noio: the allocation scope to return to
+ */
+struct ib_frmr_room {
+	struct ib_frmr_pools *pools;
+	u64 moved;
+	u32 step;
+	u32 tries;
+	unsigned int noio;
+};
+
 int ib_frmr_pools_init(struct ib_device *device,
 		       const struct ib_frmr_pool_ops *pool_ops);
 void ib_frmr_pools_cleanup(struct ib_device *device);
 int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr);
 void ib_frmr_pool_push(struct ib_device *device, struct ib_mr *mr);
 void ib_frmr_pool_drop(struct ib_mr *mr);
+bool ib_frmr_pools_make_room(struct ib_device *device, int error,
+			     struct ib_frmr_room *room);
 u32 ib_frmr_pools_reclaim(struct ib_device *device, u32 count);
 
 #endif /* FRMR_POOLS_H */

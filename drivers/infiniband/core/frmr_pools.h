@@ -60,6 +60,8 @@ void ib_frmr_pools_put(struct ib_frmr_pools *pools);
 bool ib_frmr_pools_next_info(struct ib_frmr_pools *pools,
 			     const struct ib_frmr_key *after,
 			     struct ib_frmr_pool_info *info);
+void ib_frmr_pools_totals(struct ib_frmr_pools *pools,
+			  u64 totals[IB_FRMR_NUM_STATS]);
 u32 ib_frmr_pools_aging_period(struct ib_frmr_pools *pools);
 
 int ib_frmr_pools_set_pinned(struct ib_device *device,
@@ -67,9 +69,7 @@ int ib_frmr_pools_set_pinned(struct ib_device *device,
 int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds);
 
 #if IS_ENABLED(CONFIG_KUNIT)
-struct ib_frmr_pool *frmr_pool_alloc(struct ib_frmr_pools *pools,
-				     const struct ib_frmr_key *key);
-struct ib_frmr_pools *frmr_pools_alloc(struct ib_device *device);
+void *frmr_alloc(size_t bytes);
 void frmr_pools_age(struct ib_frmr_pools *pools);
 #endif
 

@@ -7,100 +7,86 @@
  *
  * Locks, in the order in which they are taken:
  *
- *   ib_frmr_pools::lock	the tree; no pool leaves it under a reader
- *   frmr_store::lock	the handles of one pool
- *   frmr_cpu::lock	those of them that one CPU has at hand
+ *   ib_frmr_pools::pin		setting a pin, so that one that fails can
+ *				restore the number that was there
+ *   ib_frmr_pools::room	creating and destroying handles that no MR asks
+ *				for: so a caller for which the device is full
+ *				waits for those in flight
+ *   ib_frmr_pools::lock	the tree
+ *   ib_frmr_pool::lock		the handles and numbers of a pool
  *
- * No lock is held while the driver creates or destroys objects. Who finds an
- * idle handle in the pool with his very key does so under RCU, without the lock
- * of the tree: a pool that has left it has no handle to give.
- *
- * Lifetime: the tree holds a reference on each of its pools. A pool leaves the
- * tree when it has no handle and the tree's reference is the only one besides
- * that of the aging work. When cleanup finds handles in use, the tree's
- * reference is left to them, and the last to come back puts it. Each pool holds
- * a reference on the pools it belongs to.
+ * Memory reclaim may wait for @room, so its holder allocates with NOIO. No
+ * spinlock is held while the driver creates or destroys objects. The fast path
+ * finds the pool under RCU: one that has left the tree has no handle to give.
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
-#include <linux/atomic.h>
-#include <linux/completion.h>
-#include <linux/jiffies.h>
+#include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
-#include <linux/refcount.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 
 #include "frmr_pools.h"
-#include "frmr_store.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/frmr.h>
 
 #define FRMR_DEFAULT_AGING_PERIOD_SECS 60
 
-/* Handles per driver call: bounds the stack and the time to notice a signal. */
-#define FRMR_BATCH 64
+/* Handles per driver call: bounds the stack, and what others may wait for. */
+#define FRMR_BATCH 64U
 
-/* How often to make room for one handle before the device is taken as full. */
-#define FRMR_MAX_TRIES 8
+/* How often to try again only because handles move from MR to MR. */
+#define FRMR_MAX_TRIES 64
 
-/**
- * struct ib_frmr_pools - the pools of one device
- * @device: the device
- * @ops: what its driver does for them
- * @lock: protects @tree; a search for one key may do with RCU
- * @tree: struct ib_frmr_pool, in the order of frmr_key_cmp()
- * @aging: runs once a period
- * @aging_period: in seconds
- * @destroying: batches of handles that may be neither in a pool nor gone
- * @destroyed: handles destroyed so far, of all pools
- * @users: those for whom ib_frmr_pools_cleanup() waits
- * @unused: completed when there is none left
- * @refs: the device, and each pool
- * @rcu: keeps the memory for those who come without a reference
- */
+/* Handles that a pool has room for at first: two cache lines */
+#define FRMR_MIN_SIZE 32
+
+/* A pool that has room for so many handles too many gives the memory back. */
+#define FRMR_SLACK 1024
+
 struct ib_frmr_pools {
 	struct ib_device *device;
 	const struct ib_frmr_pool_ops *ops;
-	rwlock_t lock;
-	struct rb_root tree;
+	spinlock_t lock;		/* protects @tree and @totals */
+	struct rb_root tree;		/* in the order of frmr_key_cmp() */
+	u64 totals[IB_FRMR_NUM_STATS];	/* of the pools that have ended */
+	struct mutex room;
+	struct mutex pin;
 	struct delayed_work aging;
-	u32 aging_period;
-	atomic_t destroying;
-	atomic64_t destroyed;
-	refcount_t users;
-	struct completion unused;
-	refcount_t refs;
+	u32 aging_period;		/* in seconds */
+	refcount_t users;		/* cleanup waits for these */
+	struct completion unused;	/* when there is none left */
 	struct rcu_head rcu;
 };
 
-/**
- * struct ib_frmr_pool - all handles with one key
- * @node: in ib_frmr_pools::tree
- * @pools: where the pool belongs
- * @key: what the handles have in common; never changes
- * @store: the handles
- * @used: handles taken and created by the last aging tick; only the aging work
- *	looks at it
- * @refs: the tree, and everybody who uses the pool for longer than he holds
- *	ib_frmr_pools::lock or one of its handles
- * @stats: enum ib_frmr_stat; the hits are in @store
- * @rcu: keeps the memory for those who have found the pool without the lock, or
- *	have just given back their handle
+/*
+ * All handles with one key. Room is made when a handle is created, by the caller
+ * that creates it, so that its way back needs no memory. A pool ends when
+ * nothing counts.
  */
 struct ib_frmr_pool {
 	struct rb_node node;
 	struct ib_frmr_pools *pools;
 	struct ib_frmr_key key;
-	struct frmr_store store;
-	u64 used;
-	refcount_t refs;
-	atomic64_t stats[IB_FRMR_NUM_STATS];
+	spinlock_t lock;	/* protects all that follows */
+	u32 *handles;		/* a stack of those that are idle */
+	u32 size;		/* room in @handles for all that exist */
+	u32 refs;		/* handles, also while they are created or
+				 * destroyed; callers without a lock
+				 */
+	u32 idle;
+	u32 low;		/* the least @idle since the last aging tick */
+	u32 in_use;
+	u32 max_in_use;
+	u32 pinned;		/* handles to keep, idle and in use together */
+	bool used;		/* an MR asked for one since the last tick */
+	bool dead;		/* cleanup found handles in use */
+	u64 stats[IB_FRMR_NUM_STATS];
 	struct rcu_head rcu;
 };
 
@@ -110,7 +96,9 @@ struct ib_frmr_pool {
 
 static int frmr_cmp(u64 a, u64 b)
 {
-	return (a > b) - (a < b);
+	if (likely(a == b))
+		return 0;
+	return a < b ? -1 : 1;
 }
 
 /* Orders everything but the size. */
@@ -147,46 +135,46 @@ static struct ib_frmr_pool *frmr_next_pool(struct ib_frmr_pool *pool)
 	return frmr_node_pool(rb_next(&pool->node));
 }
 
-/* The first pool whose key is not less than @key, or NULL. */
+#define frmr_for_each_pool(pool, pools)					\
+	for ((pool) = frmr_node_pool(rb_first(&(pools)->tree)); (pool);	\
+	     (pool) = frmr_next_pool(pool))
+
+/*
+ * The first pool whose key is not less than @key, or NULL. Called with the lock,
+ * or under RCU: then a pool may be overlooked while the tree is being changed.
+ */
 static struct ib_frmr_pool *frmr_lower_bound(struct ib_frmr_pools *pools,
 					     const struct ib_frmr_key *key)
 {
-	struct rb_node *node = pools->tree.rb_node;
-	struct ib_frmr_pool *pool, *found = NULL;
-
-	while (node) {
-		pool = frmr_node_pool(node);
-		if (frmr_key_cmp(key, &pool->key) <= 0) {
-			found = pool;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	return found;
-}
-
-/*
- * The pool with exactly @key, or NULL. Called under RCU: while the tree is being
- * changed, a pool may be overlooked. rb_find_rcu() would do if it did not read
- * the root plainly.
- */
-static struct ib_frmr_pool *frmr_find_rcu(struct ib_frmr_pools *pools,
-					  const struct ib_frmr_key *key)
-{
 	struct rb_node *node = rcu_dereference_raw(pools->tree.rb_node);
-	struct ib_frmr_pool *pool;
+	struct ib_frmr_pool *pool, *found = NULL;
 	int cmp;
 
 	while (node) {
 		pool = frmr_node_pool(node);
 		cmp = frmr_key_cmp(key, &pool->key);
+		if (cmp <= 0)
+			found = pool;
 		if (!cmp)
-			return pool;
+			break;
 		node = rcu_dereference_raw(*(cmp < 0 ? &node->rb_left :
 						       &node->rb_right));
 	}
-	return NULL;
+	return found;
+}
+
+/*
+ * The pool after the one with @key, which may have left the tree. A key of
+ * zeros comes before all.
+ */
+static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
+					    const struct ib_frmr_key *key)
+{
+	struct ib_frmr_pool *pool = frmr_lower_bound(pools, key);
+
+	if (pool && !frmr_key_cmp(&pool->key, key))
+		pool = frmr_next_pool(pool);
+	return pool;
 }
 
 /* Whether a handle of @pool may serve @key, which is not above @pool's. */
@@ -198,65 +186,28 @@ static bool frmr_pool_fits(const struct ib_frmr_pool *pool,
 	       key->num_dma_blocks;
 }
 
-/*
- * Lifetime
- */
-
-VISIBLE_IF_KUNIT struct ib_frmr_pools *
-frmr_pools_alloc(struct ib_device *device)
+VISIBLE_IF_KUNIT void *frmr_alloc(size_t bytes)
 {
-	KUNIT_STATIC_STUB_REDIRECT(frmr_pools_alloc, device);
+	KUNIT_STATIC_STUB_REDIRECT(frmr_alloc, bytes);
 
-	return kzalloc(sizeof(struct ib_frmr_pools), GFP_KERNEL);
+	return kvzalloc(bytes, GFP_KERNEL);
 }
-EXPORT_SYMBOL_IF_KUNIT(frmr_pools_alloc);
+EXPORT_SYMBOL_IF_KUNIT(frmr_alloc);
 
-VISIBLE_IF_KUNIT struct ib_frmr_pool *
-frmr_pool_alloc(struct ib_frmr_pools *pools, const struct ib_frmr_key *key)
+static struct ib_frmr_pool *frmr_get(struct ib_frmr_pool *pool)
 {
-	KUNIT_STATIC_STUB_REDIRECT(frmr_pool_alloc, pools, key);
-
-	return kzalloc(sizeof(struct ib_frmr_pool), GFP_KERNEL);
-}
-EXPORT_SYMBOL_IF_KUNIT(frmr_pool_alloc);
-
-static void frmr_pools_free_ref(struct ib_frmr_pools *pools)
-{
-	if (refcount_dec_and_test(&pools->refs))
-		kfree_rcu(pools, rcu);
-}
-
-static void frmr_pool_free(struct rcu_head *rcu)
-{
-	struct ib_frmr_pool *pool = container_of(rcu, struct ib_frmr_pool, rcu);
-
-	frmr_store_free(&pool->store);
-	kfree(pool);
-}
-
-static void frmr_pool_put(struct ib_frmr_pool *pool)
-{
-	struct ib_frmr_pools *pools = pool->pools;
-
-	if (!refcount_dec_and_test(&pool->refs))
-		return;
-	call_rcu(&pool->rcu, frmr_pool_free);
-	frmr_pools_free_ref(pools);
-}
-
-static struct ib_frmr_pool *frmr_pool_new(struct ib_frmr_pools *pools,
-					  const struct ib_frmr_key *key)
-{
-	struct ib_frmr_pool *pool = frmr_pool_alloc(pools, key);
-
-	if (!pool)
-		return NULL;
-	pool->pools = pools;
-	pool->key = *key;
-	frmr_store_init(&pool->store);
-	refcount_set(&pool->refs, 1);
-	refcount_inc(&pools->refs);
+	spin_lock(&pool->lock);
+	pool->refs++;
+	spin_unlock(&pool->lock);
 	return pool;
+}
+
+/* Nothing ends here: that is for the aging work, which the caller arms. */
+static void frmr_put(struct ib_frmr_pool *pool)
+{
+	spin_lock(&pool->lock);
+	pool->refs--;
+	spin_unlock(&pool->lock);
 }
 
 /* The pool with exactly @key, with a reference for the caller, or NULL. */
@@ -265,180 +216,120 @@ static struct ib_frmr_pool *frmr_pool_find(struct ib_frmr_pools *pools,
 {
 	struct ib_frmr_pool *pool;
 
-	read_lock(&pools->lock);
+	spin_lock(&pools->lock);
 	pool = frmr_lower_bound(pools, key);
-	if (pool && !frmr_key_cmp(&pool->key, key))
-		refcount_inc(&pool->refs);
-	else
-		pool = NULL;
-	read_unlock(&pools->lock);
+	if (pool)
+		pool = frmr_key_cmp(&pool->key, key) ? NULL : frmr_get(pool);
+	spin_unlock(&pools->lock);
 	return pool;
 }
 
 /* As frmr_pool_find(), but makes the pool if need be; NULL if out of memory. */
-static struct ib_frmr_pool *frmr_pool_get(struct ib_frmr_pools *pools,
-					  const struct ib_frmr_key *key)
+static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
+					   const struct ib_frmr_key *key)
 {
-	struct ib_frmr_pool *pool = frmr_pool_find(pools, key);
+	struct ib_frmr_pool *pool = frmr_alloc(sizeof(*pool));
 	struct rb_node *twin;
 
-	if (pool)
-		return pool;
-	pool = frmr_pool_new(pools, key);
 	if (!pool)
 		return NULL;
+	pool->pools = pools;
+	pool->key = *key;
+	spin_lock_init(&pool->lock);
+	pool->refs = 1;
 
-	write_lock(&pools->lock);
+	spin_lock(&pools->lock);
 	twin = rb_find_add_rcu(&pool->node, &pools->tree, frmr_node_cmp);
-	if (twin)
-		refcount_inc(&frmr_node_pool(twin)->refs);
-	else
-		refcount_inc(&pool->refs);
-	write_unlock(&pools->lock);
-
 	if (twin) {
-		frmr_pool_put(pool);
-		pool = frmr_node_pool(twin);
+		kvfree(pool);
+		pool = frmr_get(frmr_node_pool(twin));
 	}
+	spin_unlock(&pools->lock);
 	return pool;
 }
 
-/*
- * The pool after @after, with a reference for the caller. Finds its place by
- * key: @after's pool may have left the tree. A key of zeros comes before all.
- */
-static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
-					    const struct ib_frmr_key *after)
+static void frmr_pool_free(struct ib_frmr_pool *pool)
 {
-	struct ib_frmr_pool *pool;
-
-	read_lock(&pools->lock);
-	pool = frmr_lower_bound(pools, after);
-	if (pool && !frmr_key_cmp(&pool->key, after))
-		pool = frmr_next_pool(pool);
-	if (pool)
-		refcount_inc(&pool->refs);
-	read_unlock(&pools->lock);
-	return pool;
+	kvfree(pool->handles);
+	kvfree_rcu(pool, rcu);
 }
 
-/*
- * Moves the caller's reference from @pool, or none, to the pool after it. For
- * walks while pools come and go; who leaves one early puts the last pool.
- */
-static struct ib_frmr_pool *frmr_pool_step(struct ib_frmr_pools *pools,
-					   struct ib_frmr_pool *pool)
+/* Fits the array to @need handles, if there are no more by now. */
+static int frmr_resize(struct ib_frmr_pool *pool, u32 need)
 {
-	static const struct ib_frmr_key start;
-	struct ib_frmr_pool *next;
+	u32 size = need + max(need / 4, FRMR_MIN_SIZE);
+	u32 *handles = frmr_alloc(array_size(size, sizeof(*handles)));
 
-	next = frmr_pool_after(pools, pool ? &pool->key : &start);
-	if (pool)
-		frmr_pool_put(pool);
-	return next;
+	if (!handles)
+		return -ENOMEM;
+	spin_lock(&pool->lock);
+	if (size >= pool->refs) {
+		if (pool->idle)
+			memcpy(handles, pool->handles,
+			       pool->idle * sizeof(*handles));
+		swap(pool->handles, handles);
+		pool->size = size;
+	}
+	spin_unlock(&pool->lock);
+	kvfree(handles);
+	return 0;
 }
 
-/* Takes the pool out of the tree unless it got a handle or a user meanwhile. */
-static bool frmr_pool_end(struct ib_frmr_pool *pool)
+/* Counts handles that are about to be created, with room for their return. */
+static int frmr_reserve(struct ib_frmr_pool *pool, u32 count)
 {
-	struct ib_frmr_pools *pools = pool->pools;
-	struct frmr_store_state state;
-	bool end;
-
-	write_lock(&pools->lock);
-	/* The tree and the caller: nobody else is about to use the pool. */
-	end = refcount_read(&pool->refs) == 2;
-	/* Only then look at what those did who have put their reference. */
-	smp_rmb();
-	frmr_store_read(&pool->store, &state);
-	end = end && !state.reserved && !state.pinned;
-	if (end)
-		rb_erase(&pool->node, &pools->tree);
-	write_unlock(&pools->lock);
-	if (end)
-		frmr_pool_put(pool);
-	return end;
-}
-
-/*
- * Destroying handles
- */
-
-static void frmr_destroy(struct ib_frmr_pool *pool, u32 *handles, u32 count)
-{
-	struct ib_frmr_pools *pools = pool->pools;
-
-	trace_frmr_destroy(pools->device, &pool->key, count);
-	pools->ops->destroy_frmrs(pools->device, handles, count);
-	atomic64_add(count, &pool->stats[IB_FRMR_DESTROYED]);
-	atomic64_add(count, &pools->destroyed);
-}
-
-/* Destroys up to @count idle handles that are not pinned. */
-static u32 frmr_pool_shrink(struct ib_frmr_pool *pool, u32 count)
-{
-	struct ib_frmr_pools *pools = pool->pools;
-	u32 handles[FRMR_BATCH];
-	u32 done = 0, n;
+	u32 need;
+	bool fits;
 
 	do {
-		atomic_inc(&pools->destroying);
-		n = frmr_store_take(&pool->store, handles,
-				    min_t(u32, count - done, FRMR_BATCH));
-		if (n)
-			frmr_destroy(pool, handles, n);
-		/* Fully ordered: who waits sees that they are destroyed. */
-		atomic_dec_return(&pools->destroying);
-		wake_up_var(&pools->destroying);
-		done += n;
-		cond_resched();
-	} while (n && done < count);
-	if (done)
-		frmr_store_trim(&pool->store);
-	return done;
+		spin_lock(&pool->lock);
+		need = pool->refs + count;
+		fits = need <= pool->size;
+		if (fits)
+			pool->refs = need;
+		spin_unlock(&pool->lock);
+		if (!fits && frmr_resize(pool, need))
+			return -ENOMEM;
+	} while (!fits);
+	return 0;
 }
 
-static u32 frmr_pools_shrink(struct ib_frmr_pools *pools, u32 count)
+/* Idle handles that no pin keeps. */
+static u32 frmr_spare(struct ib_frmr_pool *pool)
 {
-	struct ib_frmr_pool *pool = NULL;
-	u32 done = 0, n;
+	u32 total = pool->idle + pool->in_use;
 
-	while ((pool = frmr_pool_step(pools, pool))) {
-		n = frmr_pool_shrink(pool, count - done);
-		if (n) {
-			atomic64_add(n, &pool->stats[IB_FRMR_RECLAIMED]);
-			trace_frmr_reclaim(pools->device, &pool->key, n);
-		}
-		done += n;
-		if (done == count) {
-			frmr_pool_put(pool);
-			break;
-		}
+	lockdep_assert_held(&pool->lock);
+
+	return min(pool->idle, total - min(total, pool->pinned));
+}
+
+/* A handle, idle or new, goes to an MR. */
+static void frmr_lend(struct ib_frmr_pool *pool, struct ib_mr *mr, u32 handle)
+{
+	lockdep_assert_held(&pool->lock);
+
+	pool->in_use++;
+	pool->max_in_use = max(pool->max_in_use, pool->in_use);
+	pool->used = true;
+	mr->frmr.pool = pool;
+	mr->frmr.handle = handle;
+}
+
+static bool frmr_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
+{
+	bool found;
+
+	spin_lock(&pool->lock);
+	found = pool->idle;
+	if (found) {
+		frmr_lend(pool, mr, pool->handles[--pool->idle]);
+		pool->low = min(pool->low, pool->idle);
+		pool->stats[IB_FRMR_HITS]++;
 	}
-	return done;
+	spin_unlock(&pool->lock);
+	return found;
 }
-
-/*
- * Makes the device give up to @count handles that nobody uses. What others are
- * about to destroy is room as well, so waits for one of their batches, if any.
- * Returns how many were destroyed since @destroyed was read.
- */
-static u64 frmr_pools_make_room(struct ib_frmr_pools *pools, u32 count,
-				s64 destroyed)
-{
-	s64 before;
-
-	frmr_pools_shrink(pools, count);
-	before = atomic64_read(&pools->destroyed);
-	wait_var_event(&pools->destroying,
-		       !atomic_read_acquire(&pools->destroying) ||
-		       atomic64_read(&pools->destroyed) != before);
-	return atomic64_read(&pools->destroyed) - destroyed;
-}
-
-/*
- * Creating handles. Room for them is reserved.
- */
 
 static int frmr_create(struct ib_frmr_pool *pool, u32 *handles, u32 count)
 {
@@ -449,79 +340,178 @@ static int frmr_create(struct ib_frmr_pool *pool, u32 *handles, u32 count)
 
 	ret = pool->pools->ops->create_frmrs(device, &key, handles, count);
 	trace_frmr_create(device, &pool->key, count, ret);
+	spin_lock(&pool->lock);
 	if (ret)
-		atomic64_inc(&pool->stats[IB_FRMR_FAILURES]);
+		pool->stats[IB_FRMR_FAILURES]++;
 	else
-		atomic64_add(count, &pool->stats[IB_FRMR_CREATED]);
+		pool->stats[IB_FRMR_CREATED] += count;
+	spin_unlock(&pool->lock);
 	return ret;
-}
-
-/* Whether a creation that failed may succeed once there is room. */
-static bool frmr_wants_room(int error)
-{
-	return error != -EINVAL && error != -EOPNOTSUPP &&
-	       !fatal_signal_pending(current);
-}
-
-/* Makes room and tries once more if the device can't create the handles. */
-static int frmr_create_or_make_room(struct ib_frmr_pool *pool, u32 *handles,
-				    u32 count)
-{
-	struct ib_frmr_pools *pools = pool->pools;
-	s64 destroyed = atomic64_read(&pools->destroyed);
-	int ret;
-
-	ret = frmr_create(pool, handles, count);
-	if (ret && frmr_wants_room(ret) &&
-	    frmr_pools_make_room(pools, U32_MAX, destroyed))
-		ret = frmr_create(pool, handles, count);
-	return ret;
-}
-
-/* Whether filling a pool must end early. */
-static int frmr_fill_interrupted(struct ib_frmr_pools *pools)
-{
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	/* ib_frmr_pools_cleanup() waits for us. */
-	return READ_ONCE(pools->device->frmr_pools) == pools ? 0 : -ENODEV;
 }
 
 /*
- * Creates idle handles until the pool has as many as are pinned. Where the
- * device can't create a batch, it gets smaller ones, so that it is filled up.
+ * Destroys a batch of idle handles, @count at most. Aging takes none if one of
+ * those that a period had no use for is needed after all.
  */
-static int frmr_pool_fill(struct ib_frmr_pool *pool,
-			  int (*create)(struct ib_frmr_pool *pool,
-					u32 *handles, u32 count))
+static u32 frmr_destroy(struct ib_frmr_pool *pool, u32 count,
+			enum ib_frmr_stat why)
 {
+	struct ib_device *device = pool->pools->device;
 	u32 handles[FRMR_BATCH];
-	u32 batch = FRMR_BATCH;
-	int count, ret;
 
-	while (!(ret = frmr_fill_interrupted(pool->pools))) {
-		count = frmr_store_reserve_pinned(&pool->store, batch);
-		if (count <= 0)
-			return count;
-		ret = create(pool, handles, count);
-		if (!ret) {
-			frmr_store_add(&pool->store, handles, count);
-		} else {
-			frmr_store_unreserve(&pool->store, count);
-			if (count == 1 || !frmr_wants_room(ret))
-				return ret;
-			batch = count / 2;
+	spin_lock(&pool->lock);
+	if (why == IB_FRMR_AGED && pool->low < count)
+		count = 0;
+	count = min3(count, frmr_spare(pool), FRMR_BATCH);
+	pool->idle -= count;
+	pool->low -= min(pool->low, count);
+	memcpy(handles, pool->handles + pool->idle, count * sizeof(*handles));
+	spin_unlock(&pool->lock);
+	if (!count)
+		return 0;
+
+	if (why == IB_FRMR_AGED)
+		trace_frmr_age(device, &pool->key, count);
+	else if (why == IB_FRMR_RECLAIMED)
+		trace_frmr_reclaim(device, &pool->key, count);
+	trace_frmr_destroy(device, &pool->key, count);
+	pool->pools->ops->destroy_frmrs(device, handles, count);
+
+	spin_lock(&pool->lock);
+	pool->refs -= count;
+	pool->stats[IB_FRMR_DESTROYED] += count;
+	if (why != IB_FRMR_DESTROYED)
+		pool->stats[why] += count;
+	spin_unlock(&pool->lock);
+	return count;
+}
+
+/*
+ * Room on the device
+ */
+
+/* The errors of a creation that may succeed once other objects are gone. */
+static bool frmr_is_full(int error)
+{
+	return error == -ENOMEM || error == -ENOSPC || error == -EAGAIN ||
+	       error == -EBUSY;
+}
+
+/* Whether something that may take long must end early. */
+static int frmr_interrupted(struct ib_frmr_pools *pools)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	/* ib_frmr_pools_cleanup() waits for the caller. */
+	return READ_ONCE(pools->device->frmr_pools) == pools ? 0 : -ENODEV;
+}
+
+static bool frmr_room_begin(struct ib_frmr_pools *pools,
+			    struct ib_frmr_room *room)
+{
+	if (mutex_lock_killable(&pools->room))
+		return false;
+	*room = (struct ib_frmr_room) {
+		.pools = pools,
+		.noio = memalloc_noio_save(),
+	};
+	return true;
+}
+
+static void frmr_room_end(struct ib_frmr_room *room)
+{
+	memalloc_noio_restore(room->noio);
+	mutex_unlock(&room->pools->room);
+}
+
+/*
+ * The pool to take idle handles from, with a reference, and how many at most:
+ * first what nobody needed since the last tick, then of the largest stock.
+ * @moved differs from another time if a handle came or went meanwhile.
+ */
+static struct ib_frmr_pool *frmr_coldest(struct ib_frmr_pools *pools,
+					 u32 *count, u64 *moved)
+{
+	struct ib_frmr_pool *pool, *found = NULL;
+	u64 rank, best = 0;
+	u32 spare, cold;
+
+	*moved = 0;
+	spin_lock(&pools->lock);
+	frmr_for_each_pool(pool, pools) {
+		spin_lock(&pool->lock);
+		*moved += pool->idle + 2 * pool->stats[IB_FRMR_HITS];
+		spare = frmr_spare(pool);
+		cold = min(spare, pool->low);
+		spin_unlock(&pool->lock);
+		rank = cold ? BIT_ULL(32) | cold : DIV_ROUND_UP(spare, 2);
+		if (rank > best) {
+			best = rank;
+			found = pool;
 		}
+	}
+	if (found)
+		frmr_get(found);
+	spin_unlock(&pools->lock);
+	*count = lower_32_bits(best);
+	return found;
+}
+
+/*
+ * Destroys @count idle handles; fewer if interrupted, or if there are no more:
+ * then @moved is from that moment.
+ */
+static u32 frmr_shrink(struct ib_frmr_pools *pools, u32 count, u64 *moved)
+{
+	struct ib_frmr_pool *pool;
+	u32 done = 0, n;
+
+	lockdep_assert_held(&pools->room);
+
+	while (!frmr_interrupted(pools)) {
+		pool = frmr_coldest(pools, &n, moved);
+		if (!pool)
+			break;
+		n = frmr_destroy(pool, min(n, count - done), IB_FRMR_RECLAIMED);
+		frmr_put(pool);
+		*moved -= n;
+		done += n;
+		if (done == count)
+			break;
 		cond_resched();
 	}
-	return ret;
+	return done;
+}
+
+/* Prepares the next try; false if there is no point in it. */
+static bool frmr_room_next(struct ib_frmr_room *room, int error)
+{
+	struct ib_frmr_pools *pools = room->pools;
+	u64 moved = 0;
+	u32 done;
+
+	if (!frmr_is_full(error))
+		return false;
+	/* At first only what others destroyed or gave back makes room. */
+	done = frmr_shrink(pools, room->step, &moved);
+	if (frmr_interrupted(pools))
+		return false;
+	if (room->step && !done &&
+	    (moved == room->moved || room->tries++ == FRMR_MAX_TRIES))
+		return false;
+	if (done || !room->step) {
+		room->step = max(2 * room->step, 1);
+		room->tries = 0;
+	}
+	room->moved = moved;
+	return true;
 }
 
 /*
  * Aging
  */
 
-static unsigned long frmr_pools_period(struct ib_frmr_pools *pools)
+static unsigned long frmr_period(struct ib_frmr_pools *pools)
 {
 	u64 period = (u64)READ_ONCE(pools->aging_period) * HZ;
 
@@ -530,69 +520,156 @@ static unsigned long frmr_pools_period(struct ib_frmr_pools *pools)
 
 /*
  * Called after anything that gives the aging work something to do. The work is
- * not pending any more when it looks at the pools. If it has looked at a store
- * before the caller changed it, the store's lock makes the caller see that.
+ * not pending any more when it looks at the pools. If it has looked at a pool
+ * before the caller changed it, the pool's lock makes the caller see that.
  */
-static void frmr_pools_arm(struct ib_frmr_pools *pools)
+static void frmr_arm(struct ib_frmr_pools *pools)
 {
 	if (!delayed_work_pending(&pools->aging))
 		queue_delayed_work(system_unbound_wq, &pools->aging,
-				   frmr_pools_period(pools));
+				   frmr_period(pools));
 }
 
-/* Whether the pool is empty, and nobody has taken a handle since the last tick. */
-static bool frmr_pool_is_idle(struct ib_frmr_pool *pool)
+static int frmr_fill_batch(struct ib_frmr_pool *pool, u32 count, bool make_room)
 {
-	struct frmr_store_state state;
-	u64 used = pool->used;
-
-	frmr_store_read(&pool->store, &state);
-	pool->used = state.hits + atomic64_read(&pool->stats[IB_FRMR_MISSES]) +
-		     atomic64_read(&pool->stats[IB_FRMR_CREATED]);
-	return !state.reserved && !state.pinned && pool->used == used;
-}
-
-static bool frmr_pool_ages(struct ib_frmr_pool *pool)
-{
-	struct frmr_store_state state;
+	struct ib_frmr_room room;
+	u32 handles[FRMR_BATCH];
 	u32 total;
+	int ret;
 
-	frmr_store_read(&pool->store, &state);
-	total = state.idle + state.in_use;
-	return !state.reserved || total < state.pinned ||
-	       (state.idle && total > state.pinned);
+	if (!frmr_room_begin(pool->pools, &room))
+		return -EINTR;
+	spin_lock(&pool->lock);
+	total = pool->idle + pool->in_use;
+	count = min(count, pool->pinned - min(pool->pinned, total));
+	spin_unlock(&pool->lock);
+	ret = frmr_reserve(pool, count);
+	if (!count || ret)
+		goto out;
+	do
+		ret = frmr_create(pool, handles, count);
+	while (make_room && frmr_room_next(&room, ret));
+
+	spin_lock(&pool->lock);
+	if (ret) {
+		pool->refs -= count;
+	} else {
+		memcpy(pool->handles + pool->idle, handles,
+		       count * sizeof(*handles));
+		pool->idle += count;
+	}
+	spin_unlock(&pool->lock);
+out:
+	frmr_room_end(&room);
+	return ret ?: count;
 }
 
-/* Returns whether the next tick has something to do for the pool. */
-static bool frmr_pool_tick(struct ib_frmr_pool *pool)
+/*
+ * Creates the pinned handles that are missing. Where the device has no room for
+ * a batch, smaller ones fill it up.
+ */
+static int frmr_fill(struct ib_frmr_pool *pool, bool make_room)
 {
-	u32 unneeded = frmr_store_mark(&pool->store);
-	u32 n;
+	u32 batch = FRMR_BATCH;
+	int ret;
 
-	n = frmr_pool_shrink(pool, unneeded);
-	if (n) {
-		atomic64_add(n, &pool->stats[IB_FRMR_AGED]);
-		trace_frmr_age(pool->pools->device, &pool->key, n);
+	do {
+		cond_resched();
+		ret = frmr_interrupted(pool->pools) ?:
+		      frmr_fill_batch(pool, batch, make_room);
+		if (frmr_is_full(ret))
+			batch /= 2;
+	} while (ret > 0 || (frmr_is_full(ret) && batch));
+	return ret;
+}
+
+/* Destroys what the last period had no use for, unless it is needed now. */
+static void frmr_pool_age(struct ib_frmr_pool *pool)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+	struct ib_frmr_room room;
+	u32 refs, spare, cold, n;
+
+	spin_lock(&pool->lock);
+	cold = pool->low;
+	pool->low = pool->idle;
+	spin_unlock(&pool->lock);
+
+	while (cold && !frmr_interrupted(pools) &&
+	       frmr_room_begin(pools, &room)) {
+		n = frmr_destroy(pool, cold, IB_FRMR_AGED);
+		frmr_room_end(&room);
+		cold = n ? cold - n : 0;
+		cond_resched();
 	}
-	/*
-	 * Handles may have been dropped. That is no reason to take what other
-	 * pools have; what fails now is tried next time.
-	 */
-	frmr_pool_fill(pool, frmr_create);
-	if (frmr_pool_is_idle(pool) && frmr_pool_end(pool))
-		return false;
-	return frmr_pool_ages(pool);
+	spin_lock(&pool->lock);
+	refs = pool->refs;
+	spare = pool->size - refs;
+	spin_unlock(&pool->lock);
+	if (spare > refs / 4 + FRMR_SLACK)
+		frmr_resize(pool, refs); /* or it stays as it is */
+}
+
+static void frmr_add_stats(u64 *sum, const struct ib_frmr_pool *pool)
+{
+	int i;
+
+	for (i = 0; i < IB_FRMR_NUM_STATS; i++)
+		sum[i] += pool->stats[i];
+}
+
+/*
+ * Puts the pool, and takes it out of the tree if nothing counts and nobody asked
+ * for a handle since the last tick. Returns whether the next has work to do.
+ */
+static bool frmr_pool_end(struct ib_frmr_pool *pool)
+{
+	struct ib_frmr_pools *pools = pool->pools;
+	bool again, end;
+
+	spin_lock(&pools->lock);
+	spin_lock(&pool->lock);
+	pool->refs--;
+	again = !pool->refs || frmr_spare(pool) ||
+		pool->idle + pool->in_use < pool->pinned;
+	end = !pool->refs && !pool->pinned && !pool->used;
+	pool->used = false;
+	if (end) {
+		rb_erase(&pool->node, &pools->tree);
+		frmr_add_stats(pools->totals, pool);
+	}
+	spin_unlock(&pool->lock);
+	spin_unlock(&pools->lock);
+	if (end)
+		frmr_pool_free(pool);
+	return again && !end;
 }
 
 VISIBLE_IF_KUNIT void frmr_pools_age(struct ib_frmr_pools *pools)
 {
-	struct ib_frmr_pool *pool = NULL;
+	struct ib_frmr_key last = {};
+	struct ib_frmr_pool *pool;
 	bool again = false;
 
-	while ((pool = frmr_pool_step(pools, pool)))
-		again |= frmr_pool_tick(pool);
+	while (true) {
+		spin_lock(&pools->lock);
+		pool = frmr_pool_after(pools, &last);
+		if (pool)
+			frmr_get(pool);
+		spin_unlock(&pools->lock);
+		if (!pool)
+			break;
+		last = pool->key;
+		frmr_pool_age(pool);
+		/*
+		 * Handles may have been dropped. That is no reason to take what
+		 * other pools have; what fails now is tried next time.
+		 */
+		frmr_fill(pool, false);
+		again |= frmr_pool_end(pool);
+	}
 	if (again)
-		frmr_pools_arm(pools);
+		frmr_arm(pools);
 }
 EXPORT_SYMBOL_IF_KUNIT(frmr_pools_age);
 
@@ -623,45 +700,45 @@ int ib_frmr_pools_init(struct ib_device *device,
 	if (!pool_ops->create_frmrs || !pool_ops->destroy_frmrs)
 		return -EINVAL;
 
-	pools = frmr_pools_alloc(device);
+	pools = frmr_alloc(sizeof(*pools));
 	if (!pools)
 		return -ENOMEM;
 	pools->device = device;
 	pools->ops = pool_ops;
 	pools->tree = RB_ROOT;
-	rwlock_init(&pools->lock);
+	spin_lock_init(&pools->lock);
+	mutex_init(&pools->room);
+	mutex_init(&pools->pin);
 	INIT_DELAYED_WORK(&pools->aging, frmr_aging_work);
 	pools->aging_period = FRMR_DEFAULT_AGING_PERIOD_SECS;
 	refcount_set(&pools->users, 1);
 	init_completion(&pools->unused);
-	refcount_set(&pools->refs, 1);
 
 	if (cmpxchg(&device->frmr_pools, NULL, pools)) {
-		kfree(pools);
+		kvfree(pools);
 		return -EEXIST;
 	}
 	return 0;
 }
 EXPORT_SYMBOL(ib_frmr_pools_init);
 
-/* Takes the pool's idle handles; those in use keep the pool and its memory. */
 static void frmr_pool_close(struct ib_frmr_pool *pool)
 {
 	const struct ib_frmr_key *key = &pool->key;
-	u32 in_use;
 
-	refcount_inc(&pool->refs);
-	in_use = frmr_store_close(&pool->store);
-	frmr_pool_shrink(pool, U32_MAX);
-	if (!in_use)
-		frmr_pool_put(pool); /* the tree's; else the last handle's */
-	else
-		dev_warn(&pool->pools->device->dev,
-			 "FRMR pool %llx:%zx:%x:%x[%llx] still has %u handles in use\n",
-			 key->vendor_key, key->num_dma_blocks,
-			 key->access_flags, key->ats, key->kernel_vendor_key,
-			 in_use);
-	frmr_pool_put(pool);
+	pool->pinned = 0;
+	while (frmr_destroy(pool, U32_MAX, IB_FRMR_DESTROYED))
+		cond_resched();
+	if (!pool->refs) {
+		frmr_pool_free(pool);
+		return;
+	}
+	/* MRs still point to the pool. */
+	WRITE_ONCE(pool->dead, true);
+	dev_warn(&pool->pools->device->dev,
+		 "FRMR pool %llx:%zx:%x:%x[%llx] still has %u handles in use\n",
+		 key->vendor_key, key->num_dma_blocks, key->access_flags,
+		 key->ats, key->kernel_vendor_key, pool->in_use);
 }
 
 /**
@@ -670,11 +747,11 @@ static void frmr_pool_close(struct ib_frmr_pool *pool)
  *
  * The driver has returned or dropped each handle and pops no more. Handles that
  * are still in use are a leak of the driver's: each pool that misses some is
- * named in the log. If they are pushed later after all, the object is destroyed
- * at once; for that, the operations must still work.
+ * named in the log, and leaked as well.
  *
  * Context: process context, may sleep. Waits for requests from user space that
- * use the pools, and for the aging work.
+ * use the pools, and for the aging work; both end after the driver call that is
+ * under way.
  */
 void ib_frmr_pools_cleanup(struct ib_device *device)
 {
@@ -698,140 +775,88 @@ void ib_frmr_pools_cleanup(struct ib_device *device)
 		rb_erase(node, &pools->tree);
 		frmr_pool_close(pool);
 	}
-	frmr_pools_free_ref(pools);
-	/* The code that frees the pools must not go before they are freed. */
-	rcu_barrier();
+	kvfree_rcu(pools, rcu);
 }
 EXPORT_SYMBOL(ib_frmr_pools_cleanup);
 
-/*
- * The usual case, where drivers round sizes: an idle handle with exactly the
- * key. Returns NULL if another way has to be tried.
- */
-static struct ib_frmr_pool *frmr_pop_exact(struct ib_frmr_pools *pools,
-					   const struct ib_frmr_key *key,
-					   u32 *handle)
+/* The usual case: the smallest fitting pool has an idle handle. */
+static bool frmr_pop_fast(struct ib_frmr_pools *pools, struct ib_mr *mr)
 {
 	struct ib_frmr_pool *pool;
+	bool found;
 
 	rcu_read_lock();
-	pool = frmr_find_rcu(pools, key);
-	if (pool && frmr_store_pop(&pool->store, handle))
-		trace_frmr_pop(pools->device, &pool->key, *handle, true);
-	else
-		pool = NULL;
+	pool = frmr_lower_bound(pools, &mr->frmr.key);
+	found = frmr_pool_fits(pool, &mr->frmr.key) && frmr_take(pool, mr);
 	rcu_read_unlock();
-	return pool;
+	return found;
 }
 
 /*
- * The fullest use of what is idle: the smallest of the fitting pools that has
- * a handle. If none has, *@miss is the smallest of them, with a reference.
+ * Best fit: the smallest fitting pool that has an idle handle. If none has,
+ * *@miss is the smallest fitting pool, with a reference.
  */
-static struct ib_frmr_pool *frmr_pop_idle(struct ib_frmr_pools *pools,
-					  const struct ib_frmr_key *key,
-					  u32 *handle,
-					  struct ib_frmr_pool **miss)
+static bool frmr_pop_fit(struct ib_frmr_pools *pools, struct ib_mr *mr,
+			 struct ib_frmr_pool **miss)
 {
+	struct ib_frmr_key *key = &mr->frmr.key;
 	struct ib_frmr_pool *pool, *first;
+	bool found = false;
 
-	read_lock(&pools->lock);
+	spin_lock(&pools->lock);
 	first = frmr_lower_bound(pools, key);
-	for (pool = first; frmr_pool_fits(pool, key);
-	     pool = frmr_next_pool(pool)) {
-		if (frmr_store_pop(&pool->store, handle)) {
-			trace_frmr_pop(pools->device, &pool->key, *handle,
-				       true);
-			goto out;
-		}
-	}
-	pool = NULL;
-	if (miss && frmr_pool_fits(first, key)) {
-		refcount_inc(&first->refs);
-		*miss = first;
-	}
-out:
-	read_unlock(&pools->lock);
-	return pool;
+	for (pool = first; frmr_pool_fits(pool, key) && !found;
+	     pool = frmr_next_pool(pool))
+		found = frmr_take(pool, mr);
+	if (miss && !found && frmr_pool_fits(first, key))
+		*miss = frmr_get(first);
+	spin_unlock(&pools->lock);
+	return found;
 }
 
-/*
- * Creates a handle, and makes room for it if need be. What others return while
- * that goes on is taken as well: without pools their objects would be gone and
- * leave room for ours. As others may also take the room that was made, tries
- * again as long as there is some, within reason.
- *
- * Returns NULL with a new handle, the pool of a handle that was returned, or an
- * error.
- */
-static struct ib_frmr_pool *frmr_create_or_find(struct ib_frmr_pool *pool,
-						const struct ib_frmr_key *key,
-						u32 *handle)
+/* While the device is full, a handle that others return will do as well. */
+static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
 {
 	struct ib_frmr_pools *pools = pool->pools;
-	struct ib_frmr_pool *found;
-	int ret, tries = 0;
-	s64 destroyed;
-
-	do {
-		destroyed = atomic64_read(&pools->destroyed);
-		ret = frmr_create(pool, handle, 1);
-		if (!ret)
-			return NULL;
-		if (!frmr_wants_room(ret))
-			return ERR_PTR(ret);
-		found = frmr_pop_idle(pools, key, handle, NULL);
-		if (found)
-			return found;
-	} while (frmr_pools_make_room(pools, U32_MAX, destroyed) &&
-		 ++tries < FRMR_MAX_TRIES);
-
-	return frmr_pop_idle(pools, key, handle, NULL) ?: ERR_PTR(ret);
-}
-
-/* A handle that was not idle when it was asked for; its pool, or an error. */
-static struct ib_frmr_pool *frmr_pop_new(struct ib_frmr_pool *pool,
-					 const struct ib_frmr_key *key,
-					 u32 *handle)
-{
-	struct ib_frmr_pool *found;
+	struct ib_frmr_room room = {};
+	bool found = false;
+	u32 handle;
 	int ret;
 
-	ret = frmr_store_reserve(&pool->store);
-	if (ret) {
-		found = ERR_PTR(ret);
-	} else {
-		found = frmr_create_or_find(pool, key, handle);
+	ret = frmr_reserve(pool, 1);
+	if (ret)
+		return ret;
+	do {
+		ret = frmr_create(pool, &handle, 1);
+		found = frmr_is_full(ret) && frmr_pop_fit(pools, mr, NULL);
 		if (found)
-			frmr_store_unreserve(&pool->store, 1);
-	}
+			ret = 0;
+	} while (ib_frmr_pools_make_room(pools->device, ret, &room));
 
-	if (IS_ERR_OR_NULL(found))
-		atomic64_inc(&pool->stats[IB_FRMR_MISSES]);
-	if (found) {
-		frmr_pools_arm(pool->pools); /* an unused pool must end */
-		return found;
-	}
-	frmr_store_lend(&pool->store);
-	trace_frmr_pop(pool->pools->device, &pool->key, *handle, false);
-	return pool;
+	spin_lock(&pool->lock);
+	pool->used = true;
+	if (!found)
+		pool->stats[IB_FRMR_MISSES]++;
+	if (!found && !ret)
+		frmr_lend(pool, mr, handle);
+	else
+		pool->refs--;
+	spin_unlock(&pool->lock);
+	return ret;
 }
 
-static struct ib_frmr_pool *frmr_pop(struct ib_frmr_pools *pools,
-				     const struct ib_frmr_key *key, u32 *handle)
+static int frmr_pop_miss(struct ib_frmr_pools *pools, struct ib_mr *mr,
+			 struct ib_frmr_pool *pool)
 {
-	struct ib_frmr_pool *pool, *from, *miss = NULL;
+	int ret;
 
-	pool = frmr_pop_exact(pools, key, handle) ?:
-	       frmr_pop_idle(pools, key, handle, &miss);
-	if (pool)
-		return pool;
-	pool = miss ?: frmr_pool_get(pools, key);
+	pool = pool ?: frmr_pool_make(pools, &mr->frmr.key);
 	if (!pool)
-		return ERR_PTR(-ENOMEM);
-	from = frmr_pop_new(pool, key, handle);
-	frmr_pool_put(pool);
-	return from;
+		return -ENOMEM;
+	ret = frmr_pop_new(pool, mr);
+	frmr_put(pool);
+	frmr_arm(pools); /* an unused pool must end */
+	return ret;
 }
 
 /**
@@ -843,41 +868,67 @@ static struct ib_frmr_pool *frmr_pop(struct ib_frmr_pools *pools,
  * mr->frmr.handle and mr->frmr.pool are set. mr->frmr.key stays as it is: the
  * object may be larger, by less than a factor of two.
  *
+ * If the device is full, idle objects of other keys are destroyed: none at first,
+ * then 1, 2, 4 and so on, with a try after each step. So a pop does not fail for
+ * want of an object that lies idle, unpinned, on the device, or that is returned
+ * while it waits; the exception is FRMR_MAX_TRIES tries in a row that find all
+ * objects in use, though others return and take some meanwhile.
+ *
  * Context: process context, may sleep; called with no lock that the driver's
- * create_frmrs or destroy_frmrs takes.
+ * create_frmrs or destroy_frmrs takes. Allocates within the caller's scope, and
+ * with NOIO once it makes room.
  * Return: 0; -EINVAL if the key has no DMA blocks, the device has no pools or
  * the MR has an object already; -ENOMEM; or what the driver's create_frmrs
- * returned. On failure @mr is unchanged.
+ * returned, also if a fatal signal ends the making of room. On failure @mr is
+ * unchanged.
  */
 int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 {
 	struct ib_frmr_pools *pools = READ_ONCE(device->frmr_pools);
-	struct ib_frmr_pool *pool;
-	u32 handle;
+	struct ib_frmr_pool *miss = NULL;
+	bool hit;
+	int ret;
 
 	might_sleep();
-	if (WARN_ON_ONCE(!pools || mr->frmr.pool))
-		return -EINVAL;
-	if (!mr->frmr.key.num_dma_blocks)
+	if (WARN_ON_ONCE(!pools || mr->frmr.pool) ||
+	    !mr->frmr.key.num_dma_blocks)
 		return -EINVAL;
 
-	pool = frmr_pop(pools, &mr->frmr.key, &handle);
-	if (IS_ERR(pool))
-		return PTR_ERR(pool);
-	/* From here on the handle keeps the pool. */
-	mr->frmr.pool = pool;
-	mr->frmr.handle = handle;
-	if (unlikely(frmr_store_wants_cpus(&pool->store)))
-		frmr_store_add_cpus(&pool->store);
-	return 0;
+	hit = frmr_pop_fast(pools, mr) || frmr_pop_fit(pools, mr, &miss);
+	ret = hit ? 0 : frmr_pop_miss(pools, mr, miss);
+	if (!ret)
+		trace_frmr_pop(device, &mr->frmr.pool->key, mr->frmr.handle,
+			       hit);
+	return ret;
 }
 EXPORT_SYMBOL(ib_frmr_pool_pop);
 
-/* The handle is not in use any more, and not idle either. */
-static void frmr_pool_forget(struct ib_frmr_pool *pool)
+/* The handle of an MR comes back, or is lost. */
+static void frmr_return(struct ib_mr *mr, bool idle)
 {
-	if (frmr_store_drop(&pool->store))
-		frmr_pool_put(pool);
+	struct ib_frmr_pool *pool = mr->frmr.pool;
+
+	/* No handle, or one that cleanup gave up for lost */
+	if (WARN_ON_ONCE(!pool || READ_ONCE(pool->dead)))
+		return;
+	mr->frmr.pool = NULL;
+	if (idle)
+		trace_frmr_push(pool->pools->device, &pool->key,
+				mr->frmr.handle);
+
+	/* From then on only RCU keeps what is touched here. */
+	rcu_read_lock();
+	spin_lock(&pool->lock);
+	pool->in_use--;
+	if (idle) {
+		pool->handles[pool->idle++] = mr->frmr.handle;
+	} else {
+		pool->stats[IB_FRMR_DROPPED]++;
+		pool->refs--;
+	}
+	spin_unlock(&pool->lock);
+	frmr_arm(pool->pools);
+	rcu_read_unlock();
 }
 
 /**
@@ -885,33 +936,14 @@ static void frmr_pool_forget(struct ib_frmr_pool *pool)
  * @device: the device
  * @mr: the MR; see the contract above on what its object must be like
  *
- * Can't fail, and needs no memory. Does nothing but warn if @mr has no object.
+ * Can't fail, and needs no memory. Does nothing but warn if @mr has no object,
+ * or one that ib_frmr_pools_cleanup() missed.
  *
- * Context: process context. Sleeps only if the pools have been cleaned up
- * meanwhile, as the object is destroyed then.
+ * Context: process context, does not sleep.
  */
 void ib_frmr_pool_push(struct ib_device *device, struct ib_mr *mr)
 {
-	struct ib_frmr_pool *pool = mr->frmr.pool;
-	u32 handle = mr->frmr.handle;
-
-	might_sleep();
-	if (WARN_ON_ONCE(!pool || pool->pools->device != device))
-		return;
-	mr->frmr.pool = NULL;
-	trace_frmr_push(device, &pool->key, handle);
-
-	/* Once the handle is in, only RCU keeps what is touched here. */
-	rcu_read_lock();
-	if (frmr_store_push(&pool->store, handle)) {
-		frmr_pools_arm(pool->pools);
-		rcu_read_unlock();
-		return;
-	}
-	rcu_read_unlock();
-
-	frmr_destroy(pool, &handle, 1);
-	frmr_pool_forget(pool);
+	frmr_return(mr, true);
 }
 EXPORT_SYMBOL(ib_frmr_pool_push);
 
@@ -919,54 +951,95 @@ EXPORT_SYMBOL(ib_frmr_pool_push);
  * ib_frmr_pool_drop - keep the object of an MR from ever coming back
  * @mr: the MR
  *
- * The driver destroys the object itself, or has to give it up for lost. Does
- * nothing but warn if @mr has no object.
+ * The driver destroys the object itself, or has to give it up for lost. A pool
+ * in which pinned objects are missing then is filled up again. Does nothing but
+ * warn if @mr has no object.
  *
  * Context: process context, does not sleep.
  */
 void ib_frmr_pool_drop(struct ib_mr *mr)
 {
-	struct ib_frmr_pool *pool = mr->frmr.pool;
-
-	if (WARN_ON_ONCE(!pool))
-		return;
-	mr->frmr.pool = NULL;
-	atomic64_inc(&pool->stats[IB_FRMR_DROPPED]);
-
-	rcu_read_lock();
-	/* A pinned pool is filled up again, an empty one ends. */
-	frmr_pool_forget(pool);
-	frmr_pools_arm(pool->pools);
-	rcu_read_unlock();
+	frmr_return(mr, false);
 }
 EXPORT_SYMBOL(ib_frmr_pool_drop);
+
+/**
+ * ib_frmr_pools_make_room - try a creation again, with more room on the device
+ * @device: the device; without pools nothing can be done
+ * @error: what the creation returned, 0 included
+ * @room: zeroed before the first try
+ *
+ * For objects that a driver creates outside its pools, out of the same supply::
+ *
+ *	struct ib_frmr_room room = {};
+ *
+ *	do
+ *		err = create();
+ *	while (ib_frmr_pools_make_room(device, err, &room));
+ *
+ * Gives up idle objects as ib_frmr_pool_pop() does, with the same guarantee.
+ * Once it has returned true it holds a mutex, and allocations are NOIO, until it
+ * returns false: so call it until then.
+ *
+ * Context: process context, may sleep; called with no lock that the driver's
+ * create_frmrs or destroy_frmrs takes, and not from these.
+ * Return: true to try again. False if there was no error, or one that is not
+ * for want of room; if nothing is left to give up; or on a fatal signal.
+ */
+bool ib_frmr_pools_make_room(struct ib_device *device, int error,
+			     struct ib_frmr_room *room)
+{
+	struct ib_frmr_pools *pools = room->pools;
+
+	if (!pools) {
+		if (!frmr_is_full(error))
+			return false;
+		pools = ib_frmr_pools_get(device);
+		if (!pools)
+			return false;
+		if (!frmr_room_begin(pools, room))
+			goto out;
+	}
+	if (frmr_room_next(room, error))
+		return true;
+	frmr_room_end(room);
+	frmr_arm(pools); /* pools may be empty now */
+out:
+	ib_frmr_pools_put(pools);
+	return false;
+}
+EXPORT_SYMBOL(ib_frmr_pools_make_room);
 
 /**
  * ib_frmr_pools_reclaim - give idle objects back to the hardware
  * @device: the device; nothing happens if it has no pools
  * @count: the most to give back
  *
- * For a driver that creates objects of its own and has none left. Objects that
- * users have pinned stay.
+ * What was not needed for longest goes first. Objects that users have pinned
+ * stay. Ends early on a fatal signal, or if the device goes away.
  *
  * Context: process context, may sleep; called with no lock that the driver's
- * destroy_frmrs takes.
- * Return: how many objects were destroyed, those included that others
- * destroyed meanwhile. Not 0: trying again makes sense.
+ * create_frmrs or destroy_frmrs takes, and not from these.
+ * Return: how many objects were destroyed.
  */
 u32 ib_frmr_pools_reclaim(struct ib_device *device, u32 count)
 {
 	struct ib_frmr_pools *pools;
-	u64 done;
+	struct ib_frmr_room room;
+	u64 moved;
+	u32 done = 0;
 
 	might_sleep();
 	pools = ib_frmr_pools_get(device);
 	if (!pools)
 		return 0;
-	done = frmr_pools_make_room(pools, count,
-				    atomic64_read(&pools->destroyed));
+	if (frmr_room_begin(pools, &room)) {
+		done = frmr_shrink(pools, count, &moved);
+		frmr_room_end(&room);
+		frmr_arm(pools);
+	}
 	ib_frmr_pools_put(pools);
-	return min_t(u64, done, count);
+	return done;
 }
 EXPORT_SYMBOL(ib_frmr_pools_reclaim);
 
@@ -974,12 +1047,7 @@ EXPORT_SYMBOL(ib_frmr_pools_reclaim);
  * For the rest of ib_core
  */
 
-/**
- * ib_frmr_pools_get - use the pools of a device from outside of its driver
- * @device: the device
- *
- * Return: the pools, which stay until ib_frmr_pools_put(), or NULL.
- */
+/* For callers outside of the driver. Returns the pools, or NULL. */
 struct ib_frmr_pools *ib_frmr_pools_get(struct ib_device *device)
 {
 	struct ib_frmr_pools *pools;
@@ -993,10 +1061,6 @@ struct ib_frmr_pools *ib_frmr_pools_get(struct ib_device *device)
 }
 EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_get);
 
-/**
- * ib_frmr_pools_put - the counterpart of ib_frmr_pools_get()
- * @pools: the pools
- */
 void ib_frmr_pools_put(struct ib_frmr_pools *pools)
 {
 	if (refcount_dec_and_test(&pools->users))
@@ -1004,54 +1068,50 @@ void ib_frmr_pools_put(struct ib_frmr_pools *pools)
 }
 EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_put);
 
-static void frmr_pool_read(struct ib_frmr_pool *pool,
-			   struct ib_frmr_pool_info *info)
-{
-	struct frmr_store_state state;
-	int i;
-
-	frmr_store_read(&pool->store, &state);
-	info->key = pool->key;
-	info->idle = state.idle;
-	info->in_use = state.in_use;
-	info->max_in_use = state.max_in_use;
-	info->pinned = state.pinned;
-	for (i = 0; i < IB_FRMR_NUM_STATS; i++)
-		info->stats[i] = atomic64_read(&pool->stats[i]);
-	info->stats[IB_FRMR_HITS] = state.hits;
-}
-
-/**
- * ib_frmr_pools_next_info - look at one pool after the other
- * @pools: the pools
- * @after: key of the last pool seen, or zeros for the first pool
- * @info: out: the pool
- *
- * A walk sees each pool that exists throughout once, and no pool twice, while
- * other pools come and go.
- *
- * Return: true, or false if there is no further pool.
+/*
+ * The first pool after the key @after; zeros come before all. A walk sees each
+ * pool that exists throughout once, and none twice, while others come and go.
  */
 bool ib_frmr_pools_next_info(struct ib_frmr_pools *pools,
 			     const struct ib_frmr_key *after,
 			     struct ib_frmr_pool_info *info)
 {
-	struct ib_frmr_pool *pool = frmr_pool_after(pools, after);
+	struct ib_frmr_pool *pool;
 
-	if (!pool)
-		return false;
-	frmr_pool_read(pool, info);
-	frmr_pool_put(pool);
-	return true;
+	spin_lock(&pools->lock);
+	pool = frmr_pool_after(pools, after);
+	if (pool) {
+		spin_lock(&pool->lock);
+		info->key = pool->key;
+		info->idle = pool->idle;
+		info->in_use = pool->in_use;
+		info->max_in_use = pool->max_in_use;
+		info->pinned = pool->pinned;
+		memcpy(info->stats, pool->stats, sizeof(info->stats));
+		spin_unlock(&pool->lock);
+	}
+	spin_unlock(&pools->lock);
+	return pool;
 }
 EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_next_info);
 
-/**
- * ib_frmr_pools_aging_period - how long an idle handle is kept
- * @pools: the pools
- *
- * Return: the aging period in seconds.
- */
+/* The counters of all pools that the device has ever had. */
+void ib_frmr_pools_totals(struct ib_frmr_pools *pools,
+			  u64 totals[IB_FRMR_NUM_STATS])
+{
+	struct ib_frmr_pool *pool;
+
+	spin_lock(&pools->lock);
+	memcpy(totals, pools->totals, sizeof(pools->totals));
+	frmr_for_each_pool(pool, pools) {
+		spin_lock(&pool->lock);
+		frmr_add_stats(totals, pool);
+		spin_unlock(&pool->lock);
+	}
+	spin_unlock(&pools->lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(ib_frmr_pools_totals);
+
 u32 ib_frmr_pools_aging_period(struct ib_frmr_pools *pools)
 {
 	return READ_ONCE(pools->aging_period);
@@ -1078,23 +1138,32 @@ static int frmr_build_key(struct ib_frmr_pools *pools,
 	return out->num_dma_blocks && !out->kernel_vendor_key ? 0 : -EINVAL;
 }
 
+static u32 frmr_swap_pinned(struct ib_frmr_pool *pool, u32 count)
+{
+	spin_lock(&pool->lock);
+	swap(pool->pinned, count);
+	spin_unlock(&pool->lock);
+	return count;
+}
+
 static int frmr_set_pinned(struct ib_frmr_pools *pools,
 			   const struct ib_frmr_key *key, u32 count)
 {
 	struct ib_frmr_pool *pool;
-	u32 old, change;
+	u32 old;
 	int ret;
 
-	pool = count ? frmr_pool_get(pools, key) : frmr_pool_find(pools, key);
+	pool = frmr_pool_find(pools, key);
+	if (!pool && count)
+		pool = frmr_pool_make(pools, key);
 	if (!pool)
 		return count ? -ENOMEM : 0;
-
-	change = frmr_store_set_pinned(&pool->store, count, &old);
-	ret = frmr_pool_fill(pool, frmr_create_or_make_room);
+	old = frmr_swap_pinned(pool, count);
+	ret = frmr_fill(pool, true);
 	if (ret)
-		frmr_store_restore_pinned(&pool->store, change, old);
-	frmr_pools_arm(pools);
-	frmr_pool_put(pool);
+		frmr_swap_pinned(pool, old);
+	frmr_put(pool);
+	frmr_arm(pools);
 	return ret;
 }
 
@@ -1130,7 +1199,11 @@ int ib_frmr_pools_set_pinned(struct ib_device *device, struct ib_frmr_key *key,
 	if (!ret && count > device->attrs.max_mr)
 		ret = -EINVAL;
 	if (!ret)
+		ret = mutex_lock_killable(&pools->pin);
+	if (!ret) {
 		ret = frmr_set_pinned(pools, &driver_key, count);
+		mutex_unlock(&pools->pin);
+	}
 	ib_frmr_pools_put(pools);
 	return ret;
 }
@@ -1158,8 +1231,7 @@ int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds)
 	if (!pools)
 		return -EOPNOTSUPP;
 	WRITE_ONCE(pools->aging_period, seconds);
-	mod_delayed_work(system_unbound_wq, &pools->aging,
-			 frmr_pools_period(pools));
+	mod_delayed_work(system_unbound_wq, &pools->aging, frmr_period(pools));
 	ib_frmr_pools_put(pools);
 	return 0;
 }

@@ -210,7 +210,7 @@ struct frmr_fake *frmr_fake_new(struct kunit *test)
 	mutex_init(&fake->lock);
 	xa_init(&fake->objects);
 	fake->next_handle = 1000;
-	fake->good_chunks = U32_MAX;
+	fake->good_allocs = U32_MAX;
 	fake->capacity = U32_MAX;
 	fake->max_blocks = SIZE_MAX;
 	fake->error = -ENOMEM;

@@ -25,8 +25,8 @@
  * @destroyed: objects that the core had destroyed
  * @create_calls: calls of create_frmrs, failed ones too
  * @destroy_calls: calls of destroy_frmrs
- * @chunk_allocs: calls of a test's stub for frmr_chunk_alloc()
- * @good_chunks: how many of these may succeed
+ * @allocs: calls of a test's stub for frmr_alloc()
+ * @good_allocs: how many of these may succeed
  * @capacity: the most objects that can be live; above it comes -ENOMEM
  * @max_blocks: the largest object that there can be; above it comes -EINVAL
  * @good_calls: calls of create_frmrs to let pass before @bad_calls fail
@@ -49,8 +49,8 @@ struct frmr_fake {
 	u32 destroyed;
 	u32 create_calls;
 	u32 destroy_calls;
-	u32 chunk_allocs;
-	u32 good_chunks;
+	u32 allocs;
+	u32 good_allocs;
 
 	u32 capacity;
 	size_t max_blocks;

@@ -25,16 +25,10 @@
 #include <linux/workqueue.h>
 
 #include "../frmr_pools.h"
-#include "../frmr_store.h"
 #include "frmr_fake.h"
 
-#ifdef FRMR_PERCPU
-#define FRMR_SUITE(name) name "_percpu"
-#define FRMR_INIT frmr_percpu_init
-#else
 #define FRMR_SUITE(name) name
 #define FRMR_INIT frmr_fake_init
-#endif
 
 /* What a wait may take on a slow machine; only a failing test waits so long. */
 #define FRMR_TEST_PATIENCE (30 * HZ)
@@ -267,7 +261,6 @@ static void frmr_join(struct frmr_thread *thread)
 	KUNIT_ASSERT_FALSE_MSG(test, _late, "waited for " #condition);	\
 } while (0)
 
-#ifndef FRMR_PERCPU
 /* The console's reader takes one warning for each such line. */
 static void frmr_announce_warning(bool *announced)
 {
@@ -275,55 +268,33 @@ static void frmr_announce_warning(bool *announced)
 		pr_warn("frmr_test: expect 1 warning\n");
 	*announced = true;
 }
-#endif
 
 /*
  * Allocations that fail, or are counted
  */
 
-static struct frmr_chunk *frmr_counting_chunk_alloc(size_t bytes)
+static void *frmr_counting_alloc(size_t bytes)
 {
 	struct kunit *test = kunit_get_current_test();
 	struct frmr_fake *fake = test->priv;
-	struct frmr_chunk *chunk;
+	void *memory;
 
-	if (fake->chunk_allocs++ >= fake->good_chunks)
+	if (fake->allocs++ >= fake->good_allocs)
 		return NULL;
-	kunit_deactivate_static_stub(test, frmr_chunk_alloc);
-	chunk = frmr_chunk_alloc(bytes);
-	kunit_activate_static_stub(test, frmr_chunk_alloc,
-				   frmr_counting_chunk_alloc);
-	return chunk;
+	kunit_deactivate_static_stub(test, frmr_alloc);
+	memory = frmr_alloc(bytes);
+	kunit_activate_static_stub(test, frmr_alloc, frmr_counting_alloc);
+	return memory;
 }
 
-static struct ib_frmr_pool *
-frmr_failing_pool_alloc(struct ib_frmr_pools *pools,
-			const struct ib_frmr_key *key)
-{
-	return NULL;
-}
-
-static struct ib_frmr_pools *
-frmr_failing_pools_alloc(struct ib_device *device)
-{
-	return NULL;
-}
-
-/* From here on so many chunks can be allocated. */
-static void frmr_limit_chunks(struct kunit *test, u32 good_chunks)
+/* From here on so many allocations succeed. */
+static void frmr_limit_allocs(struct kunit *test, u32 good_allocs)
 {
 	struct frmr_fake *fake = test->priv;
 
-	fake->chunk_allocs = 0;
-	fake->good_chunks = good_chunks;
-	kunit_activate_static_stub(test, frmr_chunk_alloc,
-				   frmr_counting_chunk_alloc);
-}
-
-static void frmr_fail_pools(struct kunit *test)
-{
-	kunit_activate_static_stub(test, frmr_pool_alloc,
-				   frmr_failing_pool_alloc);
+	fake->allocs = 0;
+	fake->good_allocs = good_allocs;
+	kunit_activate_static_stub(test, frmr_alloc, frmr_counting_alloc);
 }
 
 /*
@@ -664,7 +635,6 @@ static void frmr_driver_can_not_alter_a_pools_key(struct kunit *test)
 	FRMR_EXPECT_POOL(test, 80, 1, 0);
 }
 
-#ifndef FRMR_PERCPU
 static void frmr_last_in_is_first_out(struct kunit *test)
 {
 	struct ib_mr *mrs = frmr_mrs(test, 100);
@@ -680,7 +650,6 @@ static void frmr_last_in_is_first_out(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, mrs[i].frmr.handle, handles[99 - i]);
 	frmr_push(test, mrs, 100);
 }
-#endif
 
 static void frmr_hits_and_misses_are_counted(struct kunit *test)
 {
@@ -734,9 +703,7 @@ static struct kunit_case frmr_lookup_cases[] = {
 	KUNIT_CASE(frmr_handle_goes_home_to_its_pool),
 	KUNIT_CASE(frmr_pop_leaves_the_key_alone),
 	KUNIT_CASE(frmr_driver_can_not_alter_a_pools_key),
-#ifndef FRMR_PERCPU
 	KUNIT_CASE(frmr_last_in_is_first_out),
-#endif
 	KUNIT_CASE(frmr_hits_and_misses_are_counted),
 	KUNIT_CASE(frmr_max_in_use_is_the_high_water_mark),
 	KUNIT_CASE(frmr_pop_of_no_blocks_is_refused),
@@ -883,28 +850,6 @@ static void frmr_create_failure_spares_pinned_and_used_handles(struct kunit *tes
 	FRMR_EXPECT_POOL(test, 100, 5, 0);
 	FRMR_EXPECT_POOL(test, 300, 0, 3);
 	frmr_push(test, mrs, 3);
-}
-
-static void frmr_give_one_back(struct frmr_fake *fake)
-{
-	KUNIT_EXPECT_EQ(fake->test, ib_frmr_pools_reclaim(&fake->ibdev, 1), 1);
-}
-
-static void frmr_driver_may_reclaim_while_it_creates(struct kunit *test)
-{
-	struct frmr_fake *fake = test->priv;
-	struct ib_mr *mr = frmr_mrs(test, 1);
-
-	frmr_stock(test, 100, 5);
-	fake->capacity = 5;
-	fake->create_calls = 0;
-	fake->create_hook = frmr_give_one_back;
-
-	KUNIT_EXPECT_EQ(test, frmr_try_pop(test, mr, 8), 0);
-	KUNIT_EXPECT_EQ(test, fake->create_calls, 1);
-	FRMR_EXPECT_POOL(test, 100, 4, 0);
-	fake->create_hook = NULL;
-	frmr_push(test, mr, 1);
 }
 
 /*
@@ -1067,8 +1012,7 @@ static void frmr_pools_without_memory_are_not_made(struct kunit *test)
 	struct frmr_fake *fake = test->priv;
 
 	ib_frmr_pools_cleanup(&fake->ibdev);
-	kunit_activate_static_stub(test, frmr_pools_alloc,
-				   frmr_failing_pools_alloc);
+	frmr_limit_allocs(test, 0);
 	KUNIT_EXPECT_EQ(test, ib_frmr_pools_init(&fake->ibdev, &frmr_fake_ops),
 			-ENOMEM);
 	KUNIT_EXPECT_NULL(test, fake->ibdev.frmr_pools);
@@ -1079,45 +1023,45 @@ static void frmr_pop_without_memory_for_a_pool_fails(struct kunit *test)
 	struct frmr_fake *fake = test->priv;
 	struct ib_mr *mr = frmr_mrs(test, 1);
 
-	frmr_fail_pools(test);
+	frmr_limit_allocs(test, 0);
 	KUNIT_EXPECT_EQ(test, frmr_try_pop(test, mr, 8), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, fake->create_calls, 0);
 	KUNIT_EXPECT_EQ(test, frmr_pool_count(test), 0);
 }
 
 /* The first chunk, and some later ones. */
-static const u32 frmr_good_chunks[] = { 0, 1, 2, 3 };
+static const u32 frmr_good_allocs[] = { 0, 1, 2, 3 };
 
-static void frmr_good_chunks_desc(const u32 *good, char *desc)
+static void frmr_good_allocs_desc(const u32 *good, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "after %u chunks", *good);
 }
 
-KUNIT_ARRAY_PARAM(frmr_good_chunks, frmr_good_chunks, frmr_good_chunks_desc);
+KUNIT_ARRAY_PARAM(frmr_good_allocs, frmr_good_allocs, frmr_good_allocs_desc);
 
 /* Room comes first: the device never creates what can't be stored. */
 static void frmr_pop_without_memory_for_a_chunk_fails(struct kunit *test)
 {
-	const u32 *good_chunks = test->param_value;
+	const u32 *good_allocs = test->param_value;
 	struct frmr_fake *fake = test->priv;
 	struct ib_mr *mrs = frmr_mrs(test, 5000);
 	u32 count = 0;
 	int ret;
 
-	frmr_limit_chunks(test, *good_chunks);
+	frmr_limit_allocs(test, *good_allocs);
 	do {
 		ret = frmr_try_pop(test, &mrs[count], 8);
 	} while (!ret && ++count < 5000);
 
 	KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
-	KUNIT_EXPECT_GE(test, count, *good_chunks);
+	KUNIT_EXPECT_GE(test, count, *good_allocs);
 	KUNIT_EXPECT_EQ(test, fake->created, count);
 	KUNIT_EXPECT_EQ(test, fake->create_calls, count);
 	FRMR_EXPECT_POOL(test, 8, 0, count);
 	frmr_push(test, mrs, count);
 
 	/* With memory it goes on. */
-	frmr_limit_chunks(test, U32_MAX);
+	frmr_limit_allocs(test, U32_MAX);
 	frmr_pop(test, mrs, count + 1, 8);
 	frmr_push(test, mrs, count + 1);
 }
@@ -1128,12 +1072,12 @@ static void frmr_push_never_allocates(struct kunit *test)
 	struct ib_mr *mrs = frmr_mrs(test, 5000);
 
 	frmr_pop(test, mrs, 5000, 8);
-	frmr_limit_chunks(test, 0);
-	frmr_fail_pools(test);
+	frmr_limit_allocs(test, 0);
+	frmr_limit_allocs(test, 0);
 	frmr_push(test, mrs, 5000);
 
 	FRMR_EXPECT_POOL(test, 8, 5000, 0);
-	KUNIT_EXPECT_EQ(test, fake->chunk_allocs, 0);
+	KUNIT_EXPECT_EQ(test, fake->allocs, 0);
 	KUNIT_EXPECT_EQ(test, fake->destroyed, 0);
 
 	/* None is lost, and each comes back once. */
@@ -1150,7 +1094,7 @@ static void frmr_pop_and_push_in_a_loop_never_allocates(struct kunit *test)
 	u32 i, round;
 
 	frmr_pop(test, mrs, 1500, 8);
-	frmr_limit_chunks(test, 0);
+	frmr_limit_allocs(test, 0);
 	for (i = 0; i < 1500; i++) {
 		for (round = 0; round < 3; round++) {
 			frmr_push(test, &mrs[i], 1);
@@ -1158,7 +1102,7 @@ static void frmr_pop_and_push_in_a_loop_never_allocates(struct kunit *test)
 		}
 		frmr_push(test, &mrs[i], 1);
 	}
-	KUNIT_EXPECT_EQ(test, fake->chunk_allocs, 0);
+	KUNIT_EXPECT_EQ(test, fake->allocs, 0);
 	KUNIT_EXPECT_EQ(test, fake->created, 1500);
 }
 
@@ -1171,13 +1115,13 @@ static void frmr_shrinking_and_growing_by_one_never_allocates(struct kunit *test
 
 	for (i = 0; i < 600; i++) {
 		frmr_pop(test, &mrs[i], 1, 8);
-		frmr_limit_chunks(test, U32_MAX);
+		frmr_limit_allocs(test, U32_MAX);
 		for (round = 0; round < 4; round++) {
 			frmr_push(test, &mrs[i], 1);
 			frmr_reclaim(test, 1);
 			frmr_pop(test, &mrs[i], 1, 8);
 		}
-		KUNIT_EXPECT_EQ_MSG(test, fake->chunk_allocs, 0, "at %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, fake->allocs, 0, "at %u", i);
 	}
 	frmr_push(test, mrs, 600);
 }
@@ -1188,19 +1132,19 @@ static void frmr_room_is_given_back_with_the_handles(struct kunit *test)
 	struct ib_mr *mrs = frmr_mrs(test, 5000);
 	u32 first;
 
-	frmr_limit_chunks(test, U32_MAX);
+	frmr_limit_allocs(test, U32_MAX);
 	frmr_pop(test, mrs, 5000, 8);
 	frmr_push(test, mrs, 5000);
-	first = fake->chunk_allocs;
+	first = fake->allocs;
 
 	KUNIT_EXPECT_EQ(test, frmr_reclaim(test, U32_MAX), 5000);
-	frmr_limit_chunks(test, U32_MAX);
+	frmr_limit_allocs(test, U32_MAX);
 	frmr_pop(test, mrs, 5000, 8);
 	frmr_push(test, mrs, 5000);
 
 	/* All but a few small chunks had been freed. */
 	KUNIT_EXPECT_GT(test, first, 4);
-	KUNIT_EXPECT_GE(test, fake->chunk_allocs, first / 2);
+	KUNIT_EXPECT_GE(test, fake->allocs, first / 2);
 }
 
 static void frmr_failed_creation_gives_its_room_back(struct kunit *test)
@@ -1209,11 +1153,11 @@ static void frmr_failed_creation_gives_its_room_back(struct kunit *test)
 	struct ib_mr *mr = frmr_mrs(test, 1);
 	u32 i;
 
-	frmr_limit_chunks(test, U32_MAX);
+	frmr_limit_allocs(test, U32_MAX);
 	fake->bad_calls = 1000;
 	for (i = 0; i < 1000; i++)
 		KUNIT_ASSERT_EQ(test, frmr_try_pop(test, mr, 8), -ENOMEM);
-	KUNIT_EXPECT_LE(test, fake->chunk_allocs, 1);
+	KUNIT_EXPECT_LE(test, fake->allocs, 1);
 }
 
 static struct kunit_case frmr_create_cases[] = {
@@ -1226,7 +1170,6 @@ static struct kunit_case frmr_create_cases[] = {
 	KUNIT_CASE(frmr_create_is_retried_once_only),
 	KUNIT_CASE(frmr_full_device_serves_another_size),
 	KUNIT_CASE(frmr_create_failure_spares_pinned_and_used_handles),
-	KUNIT_CASE(frmr_driver_may_reclaim_while_it_creates),
 	KUNIT_CASE(frmr_pop_takes_what_comes_back_while_it_fails_to_create),
 	KUNIT_CASE(frmr_pop_waits_for_what_others_destroy),
 	KUNIT_CASE(frmr_handle_returned_before_the_retry_is_reclaimed_too),
@@ -1234,7 +1177,7 @@ static struct kunit_case frmr_create_cases[] = {
 	KUNIT_CASE(frmr_pools_without_memory_are_not_made),
 	KUNIT_CASE(frmr_pop_without_memory_for_a_pool_fails),
 	KUNIT_CASE_PARAM(frmr_pop_without_memory_for_a_chunk_fails,
-			 frmr_good_chunks_gen_params),
+			 frmr_good_allocs_gen_params),
 	KUNIT_CASE(frmr_push_never_allocates),
 	KUNIT_CASE(frmr_pop_and_push_in_a_loop_never_allocates),
 	KUNIT_CASE(frmr_shrinking_and_growing_by_one_never_allocates),
@@ -1343,7 +1286,6 @@ static void frmr_unneeded_handles_age(struct kunit *test)
 	frmr_push(test, mrs + 10, 1);
 }
 
-#ifndef FRMR_PERCPU
 static void frmr_handles_needed_in_between_stay(struct kunit *test)
 {
 	struct ib_mr *mrs = frmr_mrs(test, 4);
@@ -1362,7 +1304,6 @@ static void frmr_handles_needed_in_between_stay(struct kunit *test)
 	frmr_tick(test);
 	KUNIT_EXPECT_FALSE(test, frmr_has_pool(test, 8));
 }
-#endif
 
 static void frmr_each_period_has_its_own_low_water_mark(struct kunit *test)
 {
@@ -1853,9 +1794,7 @@ static void frmr_pool_emptied_during_a_tick_ends(struct kunit *test)
 
 static struct kunit_case frmr_aging_cases[] = {
 	KUNIT_CASE(frmr_unneeded_handles_age),
-#ifndef FRMR_PERCPU
 	KUNIT_CASE(frmr_handles_needed_in_between_stay),
-#endif
 	KUNIT_CASE(frmr_each_period_has_its_own_low_water_mark),
 	KUNIT_CASE(frmr_new_handles_stay_for_a_whole_period),
 	KUNIT_CASE(frmr_aging_destroys_in_batches),
@@ -2243,10 +2182,10 @@ static void frmr_pin_without_memory_fails(struct kunit *test)
 {
 	struct frmr_fake *fake = test->priv;
 
-	frmr_limit_chunks(test, 0);
+	frmr_limit_allocs(test, 0);
 	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 5), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, frmr_info(test, 8).pinned, 0);
-	frmr_fail_pools(test);
+	frmr_limit_allocs(test, 0);
 	KUNIT_EXPECT_EQ(test, frmr_pin(test, 9, 5), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, fake->create_calls, 0);
 }
@@ -2396,7 +2335,6 @@ static void frmr_init_without_an_operation_is_refused(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, fake->ibdev.frmr_pools);
 }
 
-#ifndef FRMR_PERCPU
 static void frmr_misused_pop_warns_and_fails(struct kunit *test)
 {
 	static bool announced;
@@ -2455,7 +2393,6 @@ static void frmr_misused_drop_warns_and_does_nothing(struct kunit *test)
 	FRMR_EXPECT_POOL(test, 8, 1, 0);
 	FRMR_EXPECT_STAT(test, 8, IB_FRMR_DROPPED, 1);
 }
-#endif
 
 static void frmr_dropped_handles_are_accounted(struct kunit *test)
 {
@@ -2507,54 +2444,6 @@ static void frmr_pools_can_be_had_again_after_cleanup(struct kunit *test)
 			0);
 	KUNIT_EXPECT_EQ(test, frmr_pool_count(test), 0);
 	frmr_stock(test, 8, 1);
-}
-
-static void frmr_push_after_cleanup_destroys_the_handle(struct kunit *test)
-{
-	struct frmr_fake *fake = test->priv;
-	struct ib_mr *mrs = frmr_mrs(test, 5);
-	u32 left;
-
-	frmr_pop(test, &mrs[0], 2, 8);
-	frmr_pop(test, &mrs[2], 3, 80);
-	frmr_push(test, &mrs[4], 1);
-	ib_frmr_pools_cleanup(&fake->ibdev);
-	KUNIT_EXPECT_EQ(test, fake->live, 4);
-
-	for (left = 4; left--;) {
-		frmr_push(test, &mrs[left], 1);
-		KUNIT_EXPECT_EQ(test, fake->live, left);
-	}
-	KUNIT_EXPECT_EQ(test, fake->destroyed, 5);
-}
-
-static void frmr_drop_after_cleanup_leaves_the_handle_alone(struct kunit *test)
-{
-	struct frmr_fake *fake = test->priv;
-	struct ib_mr *mrs = frmr_mrs(test, 3);
-
-	frmr_pop(test, mrs, 3, 8);
-	ib_frmr_pools_cleanup(&fake->ibdev);
-	frmr_fake_drop(fake, &mrs[0]);
-	frmr_push(test, &mrs[1], 1);
-	frmr_fake_drop(fake, &mrs[2]);
-	KUNIT_EXPECT_EQ(test, fake->live, 0);
-	KUNIT_EXPECT_EQ(test, fake->destroyed, 1);
-}
-
-/* A leak of the last life is none of the next one's business. */
-static void frmr_late_push_does_not_reach_the_next_pools(struct kunit *test)
-{
-	struct frmr_fake *fake = test->priv;
-	struct ib_mr *mr = frmr_mrs(test, 1);
-
-	frmr_pop(test, mr, 1, 8);
-	ib_frmr_pools_cleanup(&fake->ibdev);
-	KUNIT_ASSERT_EQ(test, ib_frmr_pools_init(&fake->ibdev, &frmr_fake_ops),
-			0);
-	frmr_push(test, mr, 1);
-	KUNIT_EXPECT_EQ(test, fake->live, 0);
-	KUNIT_EXPECT_EQ(test, frmr_pool_count(test), 0);
 }
 
 static void frmr_cleanup_stops_the_aging(struct kunit *test)
@@ -2809,18 +2698,13 @@ static void frmr_trace_follows_the_handles(struct kunit *test)
 static struct kunit_case frmr_life_cases[] = {
 	KUNIT_CASE(frmr_second_init_is_refused),
 	KUNIT_CASE(frmr_init_without_an_operation_is_refused),
-#ifndef FRMR_PERCPU
 	KUNIT_CASE(frmr_misused_pop_warns_and_fails),
 	KUNIT_CASE(frmr_misused_push_warns_and_does_nothing),
 	KUNIT_CASE(frmr_misused_drop_warns_and_does_nothing),
-#endif
 	KUNIT_CASE(frmr_dropped_handles_are_accounted),
 	KUNIT_CASE(frmr_cleanup_destroys_idle_handles_of_all_pools),
 	KUNIT_CASE(frmr_second_cleanup_does_nothing),
 	KUNIT_CASE(frmr_pools_can_be_had_again_after_cleanup),
-	KUNIT_CASE(frmr_push_after_cleanup_destroys_the_handle),
-	KUNIT_CASE(frmr_drop_after_cleanup_leaves_the_handle_alone),
-	KUNIT_CASE(frmr_late_push_does_not_reach_the_next_pools),
 	KUNIT_CASE_SLOW(frmr_cleanup_stops_the_aging),
 	KUNIT_CASE(frmr_cleanup_waits_for_users),
 	KUNIT_CASE(frmr_walk_without_pools_is_empty),
@@ -3031,8 +2915,6 @@ kunit_test_suites(&frmr_lookup_suite, &frmr_create_suite, &frmr_reclaim_suite,
 		  &frmr_aging_suite, &frmr_pinned_suite, &frmr_life_suite,
 		  &frmr_stress_suite);
 
-#ifndef FRMR_PERCPU
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 MODULE_DESCRIPTION("KUnit tests of the FRMR pools");
 MODULE_LICENSE("Dual BSD/GPL");
-#endif

@@ -3,7 +3,7 @@
 # The benchmarks: numbers in build/bench/results.txt (native) and guest.txt, and
 # plots beside them.
 #
-# BENCH=native	only the core in user space
+# BENCH=native	only the core in user space, against mainline's and a baseline
 # BENCH=guest	only registration in the guest, with the pools and without
 # IMPL=/path	measures the frmr_pools.c in that folder instead of the core's
 # SAVE=1	keeps the results in doc/bench, with what they were measured on
@@ -27,13 +27,22 @@ LAST=$CACHE/bench-guest
 
 bench_native()
 {
+	local mainline what="a single-lock baseline"
+
+	if mainline=$("$TOP/harness/mainline.sh"); then
+		what+=" and mainline's core"
+	else
+		say "mainline's core is not to be had: going on without it"
+	fi
 	say "building"
+	rm -f "$DIR/bench-mainline"
 	make -C "$TREE/tools/testing/frmr_pools" OUTPUT="$DIR" \
-		${IMPL:+IMPL="$IMPL"} -B bench >"$DIR/build.log" 2>&1 ||
+		${IMPL:+IMPL="$IMPL"} ${mainline:+MAINLINE="$mainline"} \
+		-B bench >"$DIR/build.log" 2>&1 ||
 		{ tail -20 "$DIR/build.log" >&2
 		  die "the benchmark does not build"; }
 
-	say "native pop and push, ${IMPL:-ours} against a single-lock baseline"
+	say "native pop and push, ${IMPL:-ours} against $what"
 	"$TREE/tools/testing/frmr_pools/bench.sh" "$DIR"
 }
 

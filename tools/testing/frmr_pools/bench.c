@@ -21,6 +21,9 @@
 #pragma weak ib_frmr_pools_put
 #pragma weak ib_frmr_pools_next_info
 
+/* What can't be measured is not a number. */
+#define NONE (0.0 / 0.0)
+
 /* How long one measurement takes: the least and, on a busy machine, the most. */
 #define MIN_NS 20000000ULL
 #define MAX_NS 2000000000ULL
@@ -121,6 +124,7 @@ static void fill(u32 pools, u32 idle)
 		}
 		for (i = 0; i < idle; i++)
 			push(&mrs[i]);
+		rcu_quiescent_state();
 	}
 	free(mrs);
 }
@@ -271,11 +275,11 @@ static void *work(void *arg)
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		die("can't pin a thread");
 	shim_cpu = worker->cpu;
-	rcu_register_thread();
-
 	done = &worker->done;
 	pthread_barrier_wait(&barrier);
+	rcu_register_thread();
 	while (!READ_ONCE(stop)) {
+		rcu_quiescent_state();
 		look_at_others(worker);
 		start = now();
 		pairs = worker->round(worker);
@@ -324,13 +328,17 @@ static bool enough_samples(void)
 	return true;
 }
 
+/* Meanwhile work that is queued has somebody to run it. */
 static void run_for_a_while(void)
 {
 	struct timespec duration = { .tv_nsec = MIN_NS };
 	u64 start = now();
 
 	do {
+		rcu_thread_offline();
 		nanosleep(&duration, NULL);
+		rcu_thread_online();
+		shim_advance(0);
 	} while (!enough_samples() && now() - start < MAX_NS);
 	WRITE_ONCE(stop, true);
 }
@@ -350,8 +358,10 @@ static double run(u32 count)
 	}
 	pthread_barrier_wait(&barrier);
 	run_for_a_while();
+	rcu_thread_offline();
 	for (i = 0; i < threads; i++)
 		pthread_join(workers[i].thread, NULL);
+	rcu_thread_online();
 	return median();
 }
 
@@ -489,7 +499,7 @@ static double bench_dump(u32 unused, u32 count)
 	u64 start;
 
 	if (!ib_frmr_pools_next_info)
-		return -1;
+		return NONE;
 	fill(count, 1);
 	start = now();
 	pools = ib_frmr_pools_get(&device);
@@ -507,8 +517,10 @@ static double bench_dump(u32 unused, u32 count)
 
 static double used_bytes(void)
 {
-	struct mallinfo2 info = mallinfo2();
+	struct mallinfo2 info;
 
+	rcu_barrier();
+	info = mallinfo2();
 	return info.uordblks + info.hblkhd + shim_percpu_bytes();
 }
 
@@ -549,36 +561,37 @@ static const struct bench {
 	const char *what;
 } benches[] = {
 	{ "pair_1t", "ns", bench_pairs, 1, 64,
-	  "a pop and a push; 64 handles are idle" },
+	  "pop and push, 64 are idle" },
 	{ "pair_2t", "ns", bench_pairs, 2, 64,
-	  "the same for each of two threads that share the pool" },
-	{ "pair_4t", "ns", bench_pairs, 4, 64, "four threads" },
-	{ "pair_8t", "ns", bench_pairs, 8, 64, "eight threads" },
-	{ "pair_16t", "ns", bench_pairs, 16, 64, "sixteen threads" },
+	  "each of 2 threads, one pool" },
+	{ "pair_4t", "ns", bench_pairs, 4, 64, "4 threads" },
+	{ "pair_8t", "ns", bench_pairs, 8, 64, "8 threads" },
+	{ "pair_16t", "ns", bench_pairs, 16, 64, "16 threads" },
 	{ "pair_empty", "ns", bench_pairs, 1, 1,
-	  "a pop and a push of the only handle of a pool" },
+	  "the only handle of a pool" },
 	{ "pair_border", "ns", bench_border, 1, 2100,
-	  "the most that a pair costs with 1 to 2100 idle handles" },
+	  "the worst of 1 to 2100 idle" },
 	{ "pools64_1t", "ns", bench_pools, 1, 64,
-	  "a pair in one of 64 pools" },
-	{ "pools64_2t", "ns", bench_pools, 2, 64, "for each of two threads" },
+	  "in one of 64 pools" },
+	{ "pools64_2t", "ns", bench_pools, 2, 64, "each of 2 threads" },
 	{ "pools4096_1t", "ns", bench_pools, 1, 4096,
-	  "a pair in one of 4096 pools" },
+	  "in one of 4096 pools" },
 	{ "pools4096_2t", "ns", bench_pools, 2, 4096,
-	  "for each of two threads" },
+	  "each of 2 threads" },
 	{ "burst64_1t", "ns", bench_bursts, 1, 64,
-	  "a pair, if all 64 handles are popped, then all pushed" },
+	  "64 pops, then 64 pushes" },
 	{ "burst64_2t", "ns", bench_bursts, 2, 64,
-	  "for each of two threads, with 128 handles" },
-	{ "burst1000_1t", "ns", bench_bursts, 1, 1000, "1000 handles" },
+	  "each of 2 threads" },
+	{ "burst1000_1t", "ns", bench_bursts, 1, 1000,
+	  "1000 pops, then 1000 pushes" },
 	{ "burst1000_2t", "ns", bench_bursts, 2, 1000,
-	  "for each of two threads, with 2000 handles" },
+	  "each of 2 threads" },
 	{ "handover", "ns", bench_handover, 2, RING,
-	  "a handle that one thread pops and another one pushes" },
+	  "one thread pops, one pushes" },
 	{ "pool_bytes", "bytes", bench_pool_bytes, 1, 10000,
-	  "memory of a pool with one handle" },
+	  "memory of a pool with 1 handle" },
 	{ "at_hand_bytes", "bytes", bench_at_hand_bytes, 2, 64,
-	  "memory for each CPU, once two threads share the pool" },
+	  "more for each CPU, once shared" },
 	{ "handle_bytes", "bytes", bench_handle_bytes, 1, 1000000,
 	  "memory of one more idle handle" },
 	{ "growth_lookup", "ns", bench_pools, 1, 0, "a pair in one of N pools" },
@@ -603,6 +616,7 @@ static int list(void)
 int main(int argc, char **argv)
 {
 	const struct bench *b;
+	double value;
 
 	if (argc == 2 && !strcmp(argv[1], "list"))
 		return list();
@@ -616,6 +630,10 @@ int main(int argc, char **argv)
 	rcu_register_thread();
 	if (ib_frmr_pools_init(&device, &ops))
 		die("init failed");
-	printf("%.2f\n", b->fn(b->threads, argc == 3 ? atoi(argv[2]) : b->n));
+	value = b->fn(b->threads, argc == 3 ? atoi(argv[2]) : b->n);
+	if (value == value)
+		printf("%.2f\n", value);
+	else
+		puts("NaN");
 	return 0;
 }

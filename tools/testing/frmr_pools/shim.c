@@ -18,7 +18,7 @@
 atomic_t shim_expected_warnings;
 atomic_t shim_dev_warnings;
 bool shim_quiet;
-bool shim_killed;
+__thread bool shim_killed;
 
 void shim_bug(const char *file, int line, const char *what)
 {
@@ -138,6 +138,46 @@ void shim_write_lock_slow(rwlock_t *lock)
 		shim_spin(&spins);
 	} while (true);
 	spin_unlock(&lock->queue);
+}
+
+/*
+ * Mutexes: a thread that waits for one does not keep a grace period waiting.
+ */
+
+void mutex_lock(struct mutex *mutex)
+{
+	might_sleep();
+	if (mutex_trylock(mutex))
+		return;
+	rcu_thread_offline();
+	pthread_mutex_lock(&mutex->lock);
+	rcu_thread_online();
+	shim_own(&mutex->owner);
+}
+
+int mutex_lock_killable(struct mutex *mutex)
+{
+	might_sleep();
+	if (mutex_trylock(mutex))
+		return 0;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	mutex_lock(mutex);
+	return 0;
+}
+
+bool mutex_trylock(struct mutex *mutex)
+{
+	if (pthread_mutex_trylock(&mutex->lock))
+		return false;
+	shim_own(&mutex->owner);
+	return true;
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+	shim_disown(&mutex->owner);
+	pthread_mutex_unlock(&mutex->lock);
 }
 
 /*
@@ -471,7 +511,9 @@ void shim_wait_begin(void)
 
 void shim_wait(void)
 {
+	rcu_thread_offline();
 	pthread_cond_wait(&wait_cond, &wait_lock);
+	rcu_thread_online();
 }
 
 void shim_wait_end(void)

@@ -40,8 +40,9 @@
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #endif
+
 /* Whether the test has the current task killed. */
-extern bool shim_killed;
+extern __thread bool shim_killed;
 #define current NULL
 #define fatal_signal_pending(task) ({ (void)(task); READ_ONCE(shim_killed); })
 #define signal_pending(task) fatal_signal_pending(task)

@@ -8,6 +8,7 @@
 
 struct mutex {
 	pthread_mutex_t lock;
+	struct shim_owner owner;
 };
 
 #define DEFINE_MUTEX(name) \
@@ -15,7 +16,7 @@ struct mutex {
 
 static inline void mutex_init(struct mutex *mutex)
 {
-	pthread_mutex_init(&mutex->lock, NULL);
+	*mutex = (struct mutex) { .lock = PTHREAD_MUTEX_INITIALIZER };
 }
 
 static inline void mutex_destroy(struct mutex *mutex)
@@ -23,20 +24,9 @@ static inline void mutex_destroy(struct mutex *mutex)
 	pthread_mutex_destroy(&mutex->lock);
 }
 
-static inline void mutex_lock(struct mutex *mutex)
-{
-	might_sleep();
-	pthread_mutex_lock(&mutex->lock);
-}
-
-static inline bool mutex_trylock(struct mutex *mutex)
-{
-	return !pthread_mutex_trylock(&mutex->lock);
-}
-
-static inline void mutex_unlock(struct mutex *mutex)
-{
-	pthread_mutex_unlock(&mutex->lock);
-}
+void mutex_lock(struct mutex *mutex);
+int mutex_lock_killable(struct mutex *mutex);
+bool mutex_trylock(struct mutex *mutex);
+void mutex_unlock(struct mutex *mutex);
 
 #endif /* _SHIM_LINUX_MUTEX_H */

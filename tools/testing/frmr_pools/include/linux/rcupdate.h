@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * RCU through liburcu. With SHIM_ONE_THREAD a grace period is over as soon as
- * the thread is in no read section: who uses memory too long is found at once.
+ * RCU through liburcu. With SHIM_QSBR readers cost nothing, as in the kernel, and
+ * each registered thread says now and then that it is in no read section, or
+ * that it is offline; without it there is no need to. With SHIM_ONE_THREAD a
+ * grace period is over as soon as the thread is in no read section, so that a
+ * use of memory that comes too late is found at once.
  */
 #ifndef _SHIM_LINUX_RCUPDATE_H
 #define _SHIM_LINUX_RCUPDATE_H
@@ -23,6 +26,8 @@ static inline void synchronize_rcu(void) { might_sleep(); }
 static inline void rcu_barrier(void) { might_sleep(); }
 static inline void rcu_register_thread(void) {}
 static inline void rcu_unregister_thread(void) {}
+static inline void rcu_thread_offline(void) {}
+static inline void rcu_thread_online(void) {}
 
 #else
 
@@ -30,7 +35,11 @@ static inline void rcu_unregister_thread(void) {}
 #ifndef SHIM_TSAN
 #define _LGPL_SOURCE
 #endif
+#ifdef SHIM_QSBR
+#include <urcu-qsbr.h>
+#else
 #include <urcu.h>
+#endif
 #undef rcu_dereference
 #undef rcu_assign_pointer
 #undef rcu_xchg_pointer

@@ -57,14 +57,12 @@ static inline bool shim_owns(const struct shim_owner *owner)
 static inline void shim_own(struct shim_owner *owner)
 {
 	WRITE_ONCE(owner->thread, &shim_atomic_depth);
-	shim_atomic_enter();
 }
 
 static inline void shim_disown(struct shim_owner *owner)
 {
 	SHIM_ASSERT(shim_owns(owner));
 	WRITE_ONCE(owner->thread, NULL);
-	shim_atomic_exit();
 }
 
 #define lockdep_assert_held(lock) SHIM_ASSERT(shim_owns(&(lock)->owner))
@@ -143,6 +141,7 @@ static inline void spin_lock(spinlock_t *lock)
 	while (unlikely(smp_load_acquire(&lock->served) != ticket))
 		shim_spin(&spins);
 	shim_own(&lock->owner);
+	shim_atomic_enter();
 }
 
 static inline bool spin_trylock(spinlock_t *lock)
@@ -154,12 +153,14 @@ static inline bool spin_trylock(spinlock_t *lock)
 	if (!try_cmpxchg_acquire(&lock->next, &ticket, ticket + 1))
 		return false;
 	shim_own(&lock->owner);
+	shim_atomic_enter();
 	return true;
 }
 
 static inline void spin_unlock(spinlock_t *lock)
 {
 	shim_disown(&lock->owner);
+	shim_atomic_exit();
 	smp_store_release(&lock->served, lock->served + 1);
 	shim_mix();
 }
@@ -228,16 +229,6 @@ static inline void read_unlock(rwlock_t *lock)
 	shim_mix();
 }
 
-static inline bool write_trylock(rwlock_t *lock)
-{
-	u32 old = 0;
-
-	if (!try_cmpxchg_acquire(&lock->count, &old, SHIM_RW_LOCKED))
-		return false;
-	shim_own(&lock->owner);
-	return true;
-}
-
 static inline void write_lock(rwlock_t *lock)
 {
 	u32 old = 0;
@@ -246,11 +237,13 @@ static inline void write_lock(rwlock_t *lock)
 	if (unlikely(!try_cmpxchg_acquire(&lock->count, &old, SHIM_RW_LOCKED)))
 		shim_write_lock_slow(lock);
 	shim_own(&lock->owner);
+	shim_atomic_enter();
 }
 
 static inline void write_unlock(rwlock_t *lock)
 {
 	shim_disown(&lock->owner);
+	shim_atomic_exit();
 	__atomic_fetch_sub(&lock->count, SHIM_RW_LOCKED, __ATOMIC_RELEASE);
 	shim_mix();
 }

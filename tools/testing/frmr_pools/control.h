@@ -33,9 +33,7 @@ unsigned int shim_advance(unsigned long ticks);
 /* Whether any work is queued; then, in how many ticks the next is due. */
 bool shim_next_work(unsigned long *ticks);
 
-/* How many CPUs there are, all of them online; before anything else. */
+/* How many CPUs there are; before anything else. */
 void shim_set_cpus(unsigned int count);
-void shim_cpu_down(unsigned int cpu);
-void shim_cpu_up(unsigned int cpu);
 
 #endif /* _CONTROL_H */

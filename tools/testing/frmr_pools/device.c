@@ -97,13 +97,24 @@ static u32 device_make(u32 object)
 	return handle;
 }
 
-static bool device_refuses(u32 count)
+static bool device_refuses(void)
 {
 	if (device.should_fail && device.should_fail())
 		return true;
-	if (atomic_read(&device.bad_calls) > 0)
-		return atomic_dec_return(&device.bad_calls) >= 0;
-	return atomic_read(&device.live) + count > device.capacity;
+	return atomic_read(&device.bad_calls) > 0 &&
+	       atomic_dec_return(&device.bad_calls) >= 0;
+}
+
+/* Exact, whatever many threads ask for at once. */
+static bool device_has_room(u32 count)
+{
+	int live = atomic_read(&device.live);
+
+	do {
+		if (live + count > READ_ONCE(device.capacity))
+			return false;
+	} while (!atomic_try_cmpxchg(&device.live, &live, live + count));
+	return true;
 }
 
 static int device_create_frmrs(struct ib_device *ibdev, struct ib_frmr_key *key,
@@ -116,12 +127,11 @@ static int device_create_frmrs(struct ib_device *ibdev, struct ib_frmr_key *key,
 	SHIM_ASSERT(ibdev == &device.ibdev);
 	SHIM_ASSERT(count && count <= DEVICE_MAX_BATCH);
 	SHIM_ASSERT(key->num_dma_blocks <= DEVICE_MAX_BLOCKS);
-	if (device_refuses(count)) {
+	if (device_refuses() || !device_has_room(count)) {
 		atomic_inc(&device.failed);
 		memset(handles, 0xff, count * sizeof(*handles));
 		return device.error ?: -ENOMEM;
 	}
-	atomic_add(count, &device.live);
 	for (i = 0; i < count; i++)
 		handles[i] = device_make(object | OBJECT_IDLE);
 	/* The core must not rely on its key afterwards. */
@@ -137,6 +147,10 @@ static void device_destroy_frmrs(struct ib_device *ibdev, u32 *handles,
 	might_sleep();
 	SHIM_ASSERT(ibdev == &device.ibdev);
 	SHIM_ASSERT(count && count <= DEVICE_MAX_BATCH);
+	/* Others may wait, in memory reclaim, for what is done here. */
+	SHIM_ASSERT(shim_noio || !ibdev->frmr_pools);
+	if (device.on_destroy)
+		device.on_destroy();
 	for (i = 0; i < count; i++) {
 		SHIM_ASSERT(device_object(handles[i]) & OBJECT_IDLE);
 		device_destroy(handles[i]);

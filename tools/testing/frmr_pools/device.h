@@ -20,6 +20,7 @@
  * @failed: calls of create_frmrs that have failed
  * @error: negative errno
  * @should_fail: asked at each creation, if set: whether it shall fail
+ * @on_destroy: called while objects are being destroyed, if set
  */
 struct device_fake {
 	struct ib_device ibdev;
@@ -29,6 +30,7 @@ struct device_fake {
 	atomic_t failed;
 	int error;
 	bool (*should_fail)(void);
+	void (*on_destroy)(void);
 };
 
 extern struct device_fake device;

@@ -8,13 +8,12 @@
  * the model does not know: then it checks that nothing is lost, and goes on
  * from the numbers that the pools show.
  *
- * Nor does it know which CPU has how many handles at hand. So two numbers of a
- * pool where CPUs have some are only compared with what they may be: how many
- * age, unless nobody has touched the pool for a whole period; and max_in_use.
+ * Nor does it choose which idle handles make room for others. It checks how many
+ * they are in all, and that the choice is fair: what nobody needed since the last
+ * tick before all else, then from the largest stock.
  */
 #include <stdio.h>
 
-#include "../../../drivers/infiniband/core/frmr_cpu.h"
 #include "../../../drivers/infiniband/core/frmr_pools.h"
 #include "control.h"
 #include "device.h"
@@ -26,9 +25,6 @@
 #define MAX_PINNED 300
 #define CPUS 4
 
-/* So often must CPUs wait for a pool's lock to get handles of their own. */
-#define CONTENDED 64
-
 /**
  * struct model_pool - what a pool is like
  * @exists: the pool is in the tree
@@ -38,28 +34,23 @@
  * @pinned: likewise
  * @stats: likewise
  * @low: the least @idle has been since the last tick
- * @used: handles taken and created by the last tick
- * @touched: a handle was taken or returned since the last tick
- * @at_hand: CPUs have handles of their own
- * @waits: how often a CPU waited for the lock since the last tick, until then
+ * @used: an MR asked for a handle since the last tick
  */
 struct model_pool {
 	bool exists;
-	bool touched;
-	bool at_hand;
-	u32 waits;
+	bool used;
 	u32 idle;
 	u32 in_use;
 	u32 max_in_use;
 	u32 pinned;
 	u32 low;
-	u64 used;
 	u64 stats[IB_FRMR_NUM_STATS];
 };
 
 u32 (*model_choose)(u32 limit);
 
 static struct model_pool pools[CLASSES * BLOCKS];
+static u64 ended[IB_FRMR_NUM_STATS]; /* counters of pools that are gone */
 static struct ib_mr mrs[MAX_MRS];
 static u32 num_mrs;
 static u32 period;
@@ -96,18 +87,18 @@ static bool pool_is_empty(const struct model_pool *pool)
 	return !pool_total(pool) && !pool->pinned;
 }
 
-static u64 pool_used(const struct model_pool *pool)
-{
-	return pool->stats[IB_FRMR_HITS] + pool->stats[IB_FRMR_MISSES] +
-	       pool->stats[IB_FRMR_CREATED];
-}
-
 /* Idle handles that may be destroyed. */
 static u32 pool_spare(const struct model_pool *pool)
 {
 	u32 total = pool_total(pool);
 
 	return min(pool->idle, total - min(total, pool->pinned));
+}
+
+/* Of these, those that nobody needed since the last tick. */
+static u32 pool_cold(const struct model_pool *pool)
+{
+	return min(pool_spare(pool), pool->low);
 }
 
 static u32 all_spare(void)
@@ -148,15 +139,29 @@ static bool end_allocation_failure(void)
 	return allocation_failed;
 }
 
+static int choose_error(void)
+{
+	static const int errors[] = {
+		-ENOMEM, -ENOSPC, -EAGAIN, -EBUSY, -EIO, -EINVAL, -ETIMEDOUT
+	};
+
+	return errors[model_choose(ARRAY_SIZE(errors))];
+}
+
+/* Whether an error says that the device is full. */
+static bool is_full(int error)
+{
+	return error == -ENOMEM || error == -ENOSPC || error == -EAGAIN ||
+	       error == -EBUSY;
+}
+
 /* Sometimes lets creations fail though the device has room. */
 static void maybe_fail_creation(u32 odds)
 {
-	static const int errors[] = { -ENOMEM, -EAGAIN, -EIO, -EINVAL };
-
 	if (model_choose(odds))
 		return;
-	atomic_set(&device.bad_calls, 1 + model_choose(2));
-	device.error = errors[model_choose(ARRAY_SIZE(errors))];
+	atomic_set(&device.bad_calls, 1 + model_choose(8));
+	device.error = choose_error();
 }
 
 static void end_creation_failure(void)
@@ -186,9 +191,7 @@ static void check_pool(struct model_pool *pool,
 	SHIM_ASSERT(pool->exists);
 	SHIM_ASSERT(pool->idle == info->idle);
 	SHIM_ASSERT(pool->in_use == info->in_use);
-	SHIM_ASSERT(info->max_in_use >= pool->max_in_use);
-	SHIM_ASSERT(info->max_in_use <= pool->max_in_use +
-		    pool->at_hand * CPUS * FRMR_CPU_HANDLES);
+	SHIM_ASSERT(pool->max_in_use == info->max_in_use);
 	SHIM_ASSERT(pool->pinned == info->pinned);
 	SHIM_ASSERT(!memcmp(pool->stats, info->stats, sizeof(pool->stats)));
 }
@@ -198,10 +201,9 @@ static void adopt_pool(struct model_pool *pool,
 		       const struct ib_frmr_pool_info *info)
 {
 	SHIM_ASSERT(pool->in_use == info->in_use);
-	SHIM_ASSERT(info->idle >= pool->idle - pool_spare(pool));
+	SHIM_ASSERT(pool->idle <= info->idle);
 	pool->exists = true;
 	pool->idle = info->idle;
-	pool->low = min(pool->low, pool->idle);
 	memcpy(pool->stats, info->stats, sizeof(pool->stats));
 }
 
@@ -246,21 +248,34 @@ static void check_timer(void)
 			SHIM_ASSERT(queued && ticks <= period * HZ);
 }
 
+/* The counters of the device, of pools that there are and that there were. */
+static void check_totals(void)
+{
+	struct ib_frmr_pools *all = ib_frmr_pools_get(&device.ibdev);
+	u64 totals[IB_FRMR_NUM_STATS], sum[IB_FRMR_NUM_STATS];
+	const struct model_pool *pool;
+	u32 i;
+
+	ib_frmr_pools_totals(all, totals);
+	ib_frmr_pools_put(all);
+	memcpy(sum, ended, sizeof(sum));
+	for (pool = pools; pool < POOLS_END; pool++)
+		for (i = 0; i < IB_FRMR_NUM_STATS; i++)
+			sum[i] += pool->stats[i];
+	SHIM_ASSERT(!memcmp(sum, totals, sizeof(sum)));
+}
+
 static void check_all(void)
 {
 	const struct model_pool *pool;
-	u32 existing = 0, at_hand = 0;
+	u32 existing = 0;
 
 	walked = 0;
 	walk(check_pool);
-	for (pool = pools; pool < POOLS_END; pool++) {
+	for (pool = pools; pool < POOLS_END; pool++)
 		existing += pool->exists;
-		at_hand += pool->at_hand;
-	}
 	SHIM_ASSERT(walked == existing);
-	/* Where no CPU had to wait there is no memory for handles at hand. */
-	SHIM_ASSERT(shim_percpu_bytes() == at_hand * CPUS *
-		    roundup_pow_of_two(sizeof(struct frmr_cpu)));
+	check_totals();
 	check_timer();
 }
 
@@ -286,27 +301,95 @@ static void model_shrink(struct model_pool *pool, u32 count,
 			 enum ib_frmr_stat why)
 {
 	pool->idle -= count;
-	pool->low = min(pool->low, pool->idle);
+	pool->low -= min(pool->low, count);
 	pool->stats[IB_FRMR_DESTROYED] += count;
 	pool->stats[why] += count;
 }
 
-static void model_reclaim(u32 count)
+/* Handles of each pool that gave way since the model knew last. */
+static u32 reclaimed[ARRAY_SIZE(pools)];
+
+static void read_reclaimed(struct model_pool *pool,
+			   const struct ib_frmr_pool_info *info)
 {
-	struct model_pool *pool;
-	u32 n;
+	reclaimed[pool - pools] = info->stats[IB_FRMR_RECLAIMED] -
+				  pool->stats[IB_FRMR_RECLAIMED];
+	SHIM_ASSERT(reclaimed[pool - pools] <= pool_spare(pool));
+}
+
+/*
+ * Coldest first; then the largest stock gives half, and so on: one that gave has
+ * still about half of what any other has, or more.
+ */
+static void check_fairness(u32 count)
+{
+	const struct model_pool *pool;
+	u32 cold = 0, most = 0, n;
 
 	for (pool = pools; pool < POOLS_END; pool++) {
-		n = min(count, pool_spare(pool));
-		model_shrink(pool, n, IB_FRMR_RECLAIMED);
-		count -= n;
+		cold += pool_cold(pool);
+		most = max(most, pool_spare(pool) - reclaimed[pool - pools]);
 	}
+	for (pool = pools; pool < POOLS_END; pool++) {
+		n = reclaimed[pool - pools];
+		if (count <= cold)
+			SHIM_ASSERT(n <= pool_cold(pool));
+		else
+			SHIM_ASSERT(n >= pool_cold(pool));
+		if (n > pool_cold(pool))
+			SHIM_ASSERT(2 * (pool_spare(pool) - n + 1) >= most);
+	}
+}
+
+/* Takes over what gave way, wherever it was; returns how many. */
+static u32 model_gave(void)
+{
+	struct model_pool *pool;
+	u32 count = 0;
+
+	memset(reclaimed, 0, sizeof(reclaimed));
+	walk(read_reclaimed);
+	for (pool = pools; pool < POOLS_END; pool++)
+		count += reclaimed[pool - pools];
+	check_fairness(count);
+	for (pool = pools; pool < POOLS_END; pool++)
+		model_shrink(pool, reclaimed[pool - pools], IB_FRMR_RECLAIMED);
+	return count;
+}
+
+/*
+ * Room in steps: an attempt failed @failed times with @error, and if @ret is 0
+ * succeeded then. After the first time nothing gives way, then 1, 2, 4 and so
+ * on, until there is nothing left; and that only if there may be a use in it.
+ */
+static void model_room(u32 failed, int error, int ret)
+{
+	u64 spare = all_spare(), had = 0, gave = 0;
+	u32 try;
+
+	if (!failed)
+		return;
+	if (!is_full(error) || shim_killed) {
+		SHIM_ASSERT(failed == 1 && ret == error);
+		SHIM_ASSERT(!model_gave());
+		return;
+	}
+	for (try = 2; try <= failed; try++) {
+		had = gave;
+		gave = min(spare, gave + (1ULL << (try - 2)));
+	}
+	if (ret)
+		SHIM_ASSERT(ret == error && failed > 1 && gave == had);
+	else
+		SHIM_ASSERT(failed == 1 || gave > had);
+	SHIM_ASSERT(model_gave() == gave);
 }
 
 static void model_lend(struct model_pool *pool)
 {
 	pool->in_use++;
 	pool->max_in_use = max(pool->max_in_use, pool->in_use);
+	pool->used = true;
 }
 
 static struct model_pool *mr_pool(const struct ib_mr *mr)
@@ -321,55 +404,29 @@ static struct model_pool *model_home(struct model_pool *exact)
 	return first_fit(exact, false) ?: exact;
 }
 
-static bool contended;
-
-/* CPUs that waited for each other get handles, if there is memory for them. */
-static void model_spread(struct model_pool *pool)
-{
-	if (pool->at_hand || pool->waits < CONTENDED)
-		return;
-	pool->at_hand = !allocation_failed;
-	pool->waits = 0;
-	allocation_failed = false;
-}
-
 static void check_hit(struct model_pool *pool, const struct ib_mr *mr, int ret)
 {
 	SHIM_ASSERT(!ret && mr_pool(mr) == pool);
 	pool->idle--;
 	pool->low = min(pool->low, pool->idle);
 	pool->stats[IB_FRMR_HITS]++;
-	pool->touched = true;
-	pool->waits += contended;
 	model_lend(pool);
-	model_spread(pool);
 }
 
-/*
- * A pop that had to create. If that failed @failed times, all that could be
- * destroyed was, for another try, if @error is one that room may cure.
- */
+/* A pop that had to create, and failed to do so @failed times. */
 static void check_miss(struct model_pool *pool, const struct ib_mr *mr, int ret,
 		       u32 failed, int error)
 {
-	u32 spare = all_spare();
-
 	pool->exists = true;
+	pool->used = true;
 	pool->stats[IB_FRMR_MISSES]++;
 	pool->stats[IB_FRMR_FAILURES] += failed;
-	if (failed && error != -EINVAL)
-		model_reclaim(U32_MAX);
-	if (failed > 1)
-		SHIM_ASSERT(spare);
-	if (ret) {
-		SHIM_ASSERT(failed && ret == error);
-		SHIM_ASSERT(error == -EINVAL || failed > 1 || !spare);
+	model_room(failed, error, ret);
+	if (ret)
 		return;
-	}
 	SHIM_ASSERT(mr_pool(mr) == pool);
 	pool->stats[IB_FRMR_CREATED]++;
 	model_lend(pool);
-	model_spread(pool);
 }
 
 static struct model_pool *choose_pool(void)
@@ -390,7 +447,6 @@ static void pop(struct model_pool *exact)
 {
 	struct model_pool *pool = first_fit(exact, true);
 	struct ib_mr mr = {};
-	bool no_memory;
 	u32 failed;
 	int ret, error;
 
@@ -401,26 +457,22 @@ static void pop(struct model_pool *exact)
 		maybe_fail_allocation(64);
 		maybe_fail_creation(64);
 	}
+	shim_killed = !model_choose(64);
 	failed = atomic_read(&device.failed);
 	ret = ib_frmr_pool_pop(&device.ibdev, &mr);
 	failed = atomic_read(&device.failed) - failed;
 	error = device.error ?: -ENOMEM;
 	end_creation_failure();
 
-	no_memory = !pool && end_allocation_failure();
-	if (no_memory && ret) {
-		SHIM_ASSERT(ret == -ENOMEM);
+	if (!pool && end_allocation_failure()) {
+		SHIM_ASSERT(ret == -ENOMEM && !failed);
 		adopt_all();
-		SHIM_ASSERT(!mr.frmr.pool);
-		return;
-	}
-	allocation_failed |= no_memory;
-	if (pool)
+	} else if (pool) {
 		check_hit(pool, &mr, ret);
-	else
+	} else {
 		check_miss(model_home(exact), &mr, ret, failed, error);
-	if (no_memory)
-		allocation_failed = false;
+	}
+	shim_killed = false;
 	if (ret) {
 		SHIM_ASSERT(!mr.frmr.pool);
 		return;
@@ -452,8 +504,6 @@ static void push(struct ib_mr mr)
 	SHIM_ASSERT(!mr.frmr.pool);
 	pool->in_use--;
 	pool->idle++;
-	pool->touched = true;
-	pool->waits += contended;
 }
 
 static void step_push(void)
@@ -462,47 +512,10 @@ static void step_push(void)
 		push(take_mr());
 }
 
+/* To another CPU: nobody must notice. */
 static void step_move(void)
 {
 	shim_cpu = model_choose(CPUS);
-	if (!cpu_online(shim_cpu))
-		shim_cpu = 0;
-}
-
-static u32 locks;
-
-/* Now and then the thread moves between a look at its CPU and the lock. */
-static bool model_is_contended(void)
-{
-	if (++locks % 8 == 0)
-		step_move();
-	return contended;
-}
-
-/* Another CPU has the lock each time: often enough for handles at hand, or not. */
-static void step_contend(void)
-{
-	u32 pairs = model_choose(2) ? CONTENDED / 2 + 1 :
-				      model_choose(CONTENDED / 2);
-	u32 before = num_mrs;
-	struct model_pool *pool;
-
-	/* A pool with an idle handle, the only one that is looked at then. */
-	pop(choose_pool());
-	if (num_mrs == before)
-		return;
-	pool = mr_pool(&mrs[num_mrs - 1]);
-	push(mrs[--num_mrs]);
-
-	allocation_failed = false;
-	allocations_to_fail = !model_choose(4);
-	contended = true;
-	for (; pairs; pairs--) {
-		pop(pool);
-		push(mrs[--num_mrs]);
-	}
-	contended = false;
-	end_allocation_failure();
 }
 
 static void step_drop(void)
@@ -520,16 +533,6 @@ static void step_drop(void)
 	pool->stats[IB_FRMR_DROPPED]++;
 }
 
-static void step_hotplug(void)
-{
-	u32 cpu = 1 + model_choose(CPUS - 1);
-
-	if (!cpu_online(cpu))
-		shim_cpu_up(cpu);
-	else if (cpu != shim_cpu)
-		shim_cpu_down(cpu);
-}
-
 /* Pins that are not met are filled up as far as the device has room. */
 static void model_tick_fill(struct model_pool *pool, u32 room)
 {
@@ -540,37 +543,28 @@ static void model_tick_fill(struct model_pool *pool, u32 room)
 	pool->stats[IB_FRMR_CREATED] += count;
 }
 
-/* Handles of each pool that aged in the last tick, or all that might have. */
-static u32 aged[ARRAY_SIZE(pools)];
-
-static void read_aged(struct model_pool *pool,
-		      const struct ib_frmr_pool_info *info)
-{
-	aged[pool - pools] = info->stats[IB_FRMR_AGED] -
-			     pool->stats[IB_FRMR_AGED];
-}
-
-/* What moved between CPUs may age one period later. */
 static void model_age(struct model_pool *pool)
 {
-	u32 count = min(pool->low, pool_spare(pool));
+	u32 count = pool_cold(pool);
 
-	if (pool->at_hand && pool->touched)
-		count = min(count, aged[pool - pools]);
 	pool->low = pool->idle;
-	pool->touched = false;
-	pool->waits = 0;
 	model_shrink(pool, count, IB_FRMR_AGED);
+}
+
+static void model_end_pool(struct model_pool *pool)
+{
+	u32 i;
+
+	for (i = 0; i < IB_FRMR_NUM_STATS; i++)
+		ended[i] += pool->stats[i];
+	*pool = (struct model_pool) {};
 }
 
 static void model_tick(u32 live)
 {
 	struct model_pool *pool;
 	u32 total;
-	u64 used;
 
-	memset(aged, 0xff, sizeof(aged));
-	walk(read_aged);
 	for (pool = pools; pool < POOLS_END; pool++) {
 		if (!pool->exists)
 			continue;
@@ -581,11 +575,9 @@ static void model_tick(u32 live)
 		model_tick_fill(pool, device.capacity -
 				      min(device.capacity, live));
 		live += pool_total(pool) - total;
-		used = pool_used(pool);
-		if (pool_is_empty(pool) && used == pool->used)
-			*pool = (struct model_pool) {};
-		else
-			pool->used = used;
+		if (pool_is_empty(pool) && !pool->used)
+			model_end_pool(pool);
+		pool->used = false;
 	}
 }
 
@@ -624,12 +616,36 @@ static int pin(struct model_pool *pool, u32 count)
 	return ib_frmr_pools_set_pinned(&device.ibdev, &key, count);
 }
 
+/*
+ * A pin that met a failure and may have got over it: how it went depends on
+ * the batches. The pool has its new number yet.
+ */
+static void pin_failed(struct model_pool *pool, u32 old, u32 failed, int error,
+		       int ret)
+{
+	u32 gave = model_gave();
+
+	if (shim_killed)
+		SHIM_ASSERT(ret < 0 || (!pool->exists && !pool->pinned));
+	shim_killed = false;
+	if (!failed)
+		SHIM_ASSERT(!gave);
+	else if (!is_full(error))
+		SHIM_ASSERT(!gave && ret == error);
+	else if (ret && !allocation_failed)
+		SHIM_ASSERT(ret == error && !all_spare());
+	if (ret)
+		pool->pinned = old;
+	adopt_all();
+	SHIM_ASSERT(ret || pool_total(pool) >= pool->pinned);
+}
+
 static void step_pin(void)
 {
 	struct model_pool *pool = choose_pool();
 	u32 old = pool->pinned, failed, missing;
 	u32 count = model_choose(2) ? model_choose(MAX_PINNED) : 0;
-	int ret;
+	int ret, error;
 
 	/* Users have no name for the last class. */
 	if (pool_class(pool) == CLASSES - 1) {
@@ -642,33 +658,51 @@ static void step_pin(void)
 	failed = atomic_read(&device.failed);
 	ret = pin(pool, count);
 	failed = atomic_read(&device.failed) - failed;
+	error = device.error ?: -ENOMEM;
 	end_creation_failure();
 	end_allocation_failure();
 
-	pool->exists |= !ret && count;
-	if (!ret)
-		pool->pinned = count;
+	pool->pinned = count;
 	if (failed || allocation_failed || shim_killed) {
-		shim_killed = false;
-		adopt_all();
-		SHIM_ASSERT(pool->pinned == (ret ? old : count));
-		SHIM_ASSERT(ret || pool_total(pool) >= count);
+		pin_failed(pool, old, failed, error, ret);
 		return;
 	}
 	SHIM_ASSERT(!ret);
+	pool->exists |= count;
 	missing = count - min(count, pool_total(pool));
 	pool->idle += missing;
 	pool->stats[IB_FRMR_CREATED] += missing;
 }
 
+/* Gives back at once what a user or the driver asks for. */
 static void step_reclaim(void)
 {
 	u32 count = model_choose(2) ? model_choose(200) : U32_MAX;
-	u32 spare = all_spare();
+	u32 expected = min(count, all_spare());
 
-	SHIM_ASSERT(ib_frmr_pools_reclaim(&device.ibdev, count) ==
-		    min(count, spare));
-	model_reclaim(count);
+	shim_killed = !model_choose(16);
+	if (shim_killed)
+		expected = 0;
+	SHIM_ASSERT(ib_frmr_pools_reclaim(&device.ibdev, count) == expected);
+	SHIM_ASSERT(model_gave() == expected);
+	shim_killed = false;
+}
+
+/* Others create objects on the device, for which there may be no room. */
+static void step_room(void)
+{
+	u32 failures = model_choose(2) ? model_choose(3) : model_choose(16);
+	struct ib_frmr_room room = {};
+	int error = choose_error(), ret;
+	u32 failed = 0;
+
+	shim_killed = !model_choose(16);
+	do {
+		ret = failed < failures ? error : 0;
+		failed += !!ret;
+	} while (ib_frmr_pools_make_room(&device.ibdev, ret, &room));
+	model_room(failed, error, ret);
+	shim_killed = false;
 }
 
 static void step_period(void)
@@ -723,50 +757,80 @@ static void step_misuse(void)
  * Start and end
  */
 
+/* Pools that leaked: kept in view, or AddressSanitizer would complain. */
+static void *leaked[4096];
+static u32 num_leaked;
+
+/* A pool and its stack of handles */
+#define PER_LEAK 2
+
 void model_start(void)
 {
+	struct ib_frmr_room room = {};
+
 	memset(pools, 0, sizeof(pools));
+	memset(ended, 0, sizeof(ended));
 	shim_set_cpus(CPUS);
 	shim_cpu = 0;
-	locks = 0;
 	shim_quiet = true;
 	device.capacity = 1 << 20;
 	shim_should_fail = model_should_fail;
-	shim_is_contended = model_is_contended;
 
 	SHIM_ASSERT(!ib_frmr_pools_reclaim(&device.ibdev, 1));
+	SHIM_ASSERT(!ib_frmr_pools_make_room(&device.ibdev, -ENOMEM, &room));
 	SHIM_ASSERT(pin(pool_at(0, 1), 1) == -EOPNOTSUPP);
 	SHIM_ASSERT(!ib_frmr_pools_init(&device.ibdev, &device_ops));
 	period = 60;
 }
 
-/* Takes the pools away; MRs that come late find their way. */
-void model_end(void)
+/* Before the pools go, all MRs but those that leak come back. */
+static void end(u32 leaks)
 {
-	struct model_pool *pool;
-	u32 lending = 0;
-
 	check_all();
-	for (pool = pools; pool < POOLS_END; pool++)
-		lending += !!pool->in_use;
-	atomic_set(&shim_dev_warnings, 0);
-	ib_frmr_pools_cleanup(&device.ibdev);
-	SHIM_ASSERT(atomic_read(&shim_dev_warnings) == lending);
-	SHIM_ASSERT(atomic_read(&device.live) == num_mrs);
 	while (num_mrs) {
 		if (model_choose(4))
 			step_push();
 		else
 			step_drop();
 	}
-	SHIM_ASSERT(!atomic_read(&device.live));
-	SHIM_ASSERT(!shim_live_allocations());
+	check_all();
+
+	atomic_set(&shim_dev_warnings, 0);
 	ib_frmr_pools_cleanup(&device.ibdev);
+	SHIM_ASSERT(atomic_read(&shim_dev_warnings) == leaks);
+	SHIM_ASSERT(atomic_read(&device.live) == leaks);
+	SHIM_ASSERT(shim_live_allocations() == num_leaked * PER_LEAK);
+	ib_frmr_pools_cleanup(&device.ibdev);
+}
+
+void model_end(void)
+{
+	end(0);
 }
 
 static void step_cleanup(void)
 {
 	model_end();
+	model_start();
+}
+
+/* A handle is lost, and with it its pool; should it come, it is not heard. */
+static void step_leak(void)
+{
+	struct ib_mr mr;
+
+	if (!num_mrs || num_leaked == ARRAY_SIZE(leaked))
+		return;
+	mr = take_mr();
+	leaked[num_leaked++] = mr.frmr.pool;
+	end(1);
+	atomic_set(&shim_expected_warnings, 1);
+	if (model_choose(2))
+		ib_frmr_pool_push(&device.ibdev, &mr);
+	else
+		ib_frmr_pool_drop(&mr);
+	SHIM_ASSERT(!atomic_read(&shim_expected_warnings));
+	device_destroy(mr.frmr.handle);
 	model_start();
 }
 
@@ -776,18 +840,19 @@ void model_step(enum model_op op)
 		[MODEL_POP] = step_pop,
 		[MODEL_PUSH] = step_push,
 		[MODEL_MOVE] = step_move,
-		[MODEL_CONTEND] = step_contend,
 		[MODEL_DROP] = step_drop,
 		[MODEL_TIME] = step_time,
 		[MODEL_PIN] = step_pin,
 		[MODEL_RECLAIM] = step_reclaim,
+		[MODEL_ROOM] = step_room,
 		[MODEL_PERIOD] = step_period,
 		[MODEL_CAPACITY] = step_capacity,
-		[MODEL_HOTPLUG] = step_hotplug,
 		[MODEL_MISUSE] = step_misuse,
+		[MODEL_LEAK] = step_leak,
 		[MODEL_CLEANUP] = step_cleanup,
 		[MODEL_CHECK] = check_all,
 	};
 
 	steps[op]();
+	SHIM_ASSERT(!shim_noio && !shim_atomic_depth);
 }

@@ -12,15 +12,15 @@ enum model_op {
 	MODEL_POP,
 	MODEL_PUSH,
 	MODEL_MOVE, /* to another CPU */
-	MODEL_CONTEND, /* for the lock of a pool */
 	MODEL_DROP,
 	MODEL_TIME,
 	MODEL_PIN,
 	MODEL_RECLAIM,
+	MODEL_ROOM, /* for objects of others */
 	MODEL_PERIOD,
 	MODEL_CAPACITY,
-	MODEL_HOTPLUG,
 	MODEL_MISUSE,
+	MODEL_LEAK,
 	MODEL_CLEANUP,
 	MODEL_CHECK,
 	MODEL_NUM_OPS

@@ -13,6 +13,7 @@ names=(
 	"shims"
 	"model: 50 million random steps"
 	"model: random steps, AddressSanitizer and UBSan"
+	"guarantee: a full device, a million creations"
 	"stress: ThreadSanitizer"
 	"stress: AddressSanitizer and UBSan"
 	"fuzz: sequences of calls from bytes"
@@ -21,6 +22,7 @@ commands=(
 	"./shim-test-tsan"
 	"./model -s ${SEED:-1} -n 50000000"
 	"./model-asan -s ${SEED:-2} -n 5000000"
+	"./guarantee"
 	"./stress-tsan -s ${SEED:-1} -t ${SECONDS_EACH:-15}"
 	"./stress-asan -s ${SEED:-1} -t ${SECONDS_EACH:-15}"
 	"./fuzz -seed=${SEED:-1} -runs=${FUZZ_RUNS:-60000} -max_len=2048

@@ -19,6 +19,7 @@ atomic_t shim_expected_warnings;
 atomic_t shim_dev_warnings;
 bool shim_quiet;
 __thread bool shim_killed;
+__thread bool shim_noio;
 
 void shim_bug(const char *file, int line, const char *what)
 {
@@ -342,7 +343,7 @@ bool shim_mod_work(struct work_struct *work, unsigned long delay)
 	return was;
 }
 
-bool cancel_work(struct work_struct *work)
+static bool shim_cancel(struct work_struct *work)
 {
 	bool was;
 
@@ -358,13 +359,13 @@ static void shim_wait_for_work(struct work_struct *work)
 		pthread_cond_wait(&work_done, &work_lock);
 }
 
-static bool shim_stop_work(struct work_struct *work, int disable)
+static bool shim_stop_work(struct work_struct *work, bool disable)
 {
 	bool was;
 
 	might_sleep();
 	pthread_mutex_lock(&work_lock);
-	work->disabled += disable;
+	work->disabled |= disable;
 	was = shim_dequeue(work);
 	shim_wait_for_work(work);
 	pthread_mutex_unlock(&work_lock);
@@ -373,25 +374,15 @@ static bool shim_stop_work(struct work_struct *work, int disable)
 
 bool cancel_work_sync(struct work_struct *work)
 {
-	bool was = shim_stop_work(work, 0);
+	bool was = shim_stop_work(work, false);
 
 	/* It may have queued itself again. */
-	return cancel_work(work) || was;
+	return shim_cancel(work) || was;
 }
 
 bool disable_work_sync(struct work_struct *work)
 {
-	return shim_stop_work(work, 1);
-}
-
-bool enable_work(struct work_struct *work)
-{
-	bool enabled;
-
-	pthread_mutex_lock(&work_lock);
-	enabled = !--work->disabled;
-	pthread_mutex_unlock(&work_lock);
-	return enabled;
+	return shim_stop_work(work, true);
 }
 
 /* Called and returns with the lock; the work may be gone afterwards. */
@@ -469,11 +460,6 @@ bool flush_work(struct work_struct *work)
 	return was;
 }
 
-bool flush_delayed_work(struct delayed_work *dwork)
-{
-	return flush_work(&dwork->work);
-}
-
 struct workqueue_struct {
 	int unused;
 };
@@ -483,15 +469,9 @@ struct workqueue_struct *shim_workqueue(void)
 	return kzalloc(sizeof(struct workqueue_struct), GFP_KERNEL);
 }
 
-/* Runs what is due on any queue. */
-void flush_workqueue(struct workqueue_struct *wq)
-{
-	shim_advance(0);
-}
-
+/* Its work has been cancelled. */
 void destroy_workqueue(struct workqueue_struct *wq)
 {
-	flush_workqueue(wq);
 	kfree(wq);
 }
 
@@ -538,174 +518,10 @@ void shim_wake(void)
 
 __thread int shim_cpu;
 unsigned int nr_cpu_ids = 1;
-u64 shim_online_cpus = 1;
-
-static pthread_rwlock_t hotplug_lock = PTHREAD_RWLOCK_INITIALIZER;
 
 void shim_set_cpus(unsigned int count)
 {
 	nr_cpu_ids = min_t(unsigned int, count, SHIM_MAX_CPUS);
-	shim_online_cpus = nr_cpu_ids == 64 ? ~0ULL : (1ULL << nr_cpu_ids) - 1;
-}
-
-void cpus_read_lock(void)
-{
-	pthread_rwlock_rdlock(&hotplug_lock);
-}
-
-void cpus_read_unlock(void)
-{
-	pthread_rwlock_unlock(&hotplug_lock);
-}
-
-#ifdef SHIM_CHECK
-static pthread_mutex_t cpu_locks[SHIM_MAX_CPUS] = {
-	[0 ... SHIM_MAX_CPUS - 1] = PTHREAD_MUTEX_INITIALIZER
-};
-
-static __thread unsigned int preempt_depth;
-static __thread int preempt_cpu;
-
-void preempt_disable(void)
-{
-	shim_atomic_enter();
-	if (preempt_depth++)
-		return;
-	preempt_cpu = shim_cpu;
-	pthread_mutex_lock(&cpu_locks[preempt_cpu]);
-}
-
-void preempt_enable(void)
-{
-	SHIM_ASSERT(preempt_depth && preempt_cpu == shim_cpu);
-	if (!--preempt_depth)
-		pthread_mutex_unlock(&cpu_locks[preempt_cpu]);
-	shim_atomic_exit();
-}
-#endif
-
-struct shim_cpuhp {
-	bool used;
-	bool multi;
-	void *startup;
-	void *teardown;
-	struct hlist_head instances;
-};
-
-#define SHIM_FIRST_DYN 100
-static struct shim_cpuhp states[8];
-
-static int shim_cpuhp_call(struct shim_cpuhp *s, void *fn, unsigned int cpu,
-			   struct hlist_node *node)
-{
-	shim_cpuhp_multi_fn multi = fn;
-	shim_cpuhp_fn single = fn;
-
-	if (!fn)
-		return 0;
-	return s->multi ? multi(cpu, node) : single(cpu);
-}
-
-static void shim_cpuhp_call_all(struct shim_cpuhp *s, void *fn,
-				struct hlist_node *node)
-{
-	unsigned int cpu;
-
-	for_each_online_cpu(cpu)
-		SHIM_ASSERT(!shim_cpuhp_call(s, fn, cpu, node));
-}
-
-int shim_cpuhp_add(bool multi, void *startup, void *teardown, bool call)
-{
-	struct shim_cpuhp *s;
-
-	for (s = states; s < states + ARRAY_SIZE(states); s++) {
-		if (s->used)
-			continue;
-		*s = (struct shim_cpuhp) {
-			.used = true,
-			.multi = multi,
-			.startup = startup,
-			.teardown = teardown,
-		};
-		if (call)
-			shim_cpuhp_call_all(s, startup, NULL);
-		return SHIM_FIRST_DYN + (s - states);
-	}
-	return -ENOSPC;
-}
-
-void shim_cpuhp_remove(int state, bool call)
-{
-	struct shim_cpuhp *s = &states[state - SHIM_FIRST_DYN];
-
-	SHIM_ASSERT(hlist_empty(&s->instances));
-	if (call)
-		shim_cpuhp_call_all(s, s->teardown, NULL);
-	s->used = false;
-}
-
-int shim_cpuhp_add_instance(int state, struct hlist_node *node, bool call)
-{
-	struct shim_cpuhp *s = &states[state - SHIM_FIRST_DYN];
-
-	might_sleep();
-	pthread_rwlock_wrlock(&hotplug_lock);
-	if (call)
-		shim_cpuhp_call_all(s, s->startup, node);
-	hlist_add_head(node, &s->instances);
-	pthread_rwlock_unlock(&hotplug_lock);
-	return 0;
-}
-
-void shim_cpuhp_remove_instance(int state, struct hlist_node *node, bool call)
-{
-	struct shim_cpuhp *s = &states[state - SHIM_FIRST_DYN];
-
-	might_sleep();
-	pthread_rwlock_wrlock(&hotplug_lock);
-	hlist_del_init(node);
-	if (call)
-		shim_cpuhp_call_all(s, s->teardown, node);
-	pthread_rwlock_unlock(&hotplug_lock);
-}
-
-static void shim_cpuhp_change(unsigned int cpu, bool up)
-{
-	struct hlist_node *node;
-	struct shim_cpuhp *s;
-	void *fn;
-
-	for (s = states; s < states + ARRAY_SIZE(states); s++) {
-		if (!s->used)
-			continue;
-		fn = up ? s->startup : s->teardown;
-		if (!s->multi)
-			SHIM_ASSERT(!shim_cpuhp_call(s, fn, cpu, NULL));
-		for (node = s->instances.first; node; node = node->next)
-			SHIM_ASSERT(!shim_cpuhp_call(s, fn, cpu, node));
-	}
-}
-
-/* Only once no thread runs there any more, as in the kernel. */
-void shim_cpu_down(unsigned int cpu)
-{
-	pthread_rwlock_wrlock(&hotplug_lock);
-	if (cpu_online(cpu)) {
-		WRITE_ONCE(shim_online_cpus, shim_online_cpus & ~(1ULL << cpu));
-		shim_cpuhp_change(cpu, false);
-	}
-	pthread_rwlock_unlock(&hotplug_lock);
-}
-
-void shim_cpu_up(unsigned int cpu)
-{
-	pthread_rwlock_wrlock(&hotplug_lock);
-	if (!cpu_online(cpu)) {
-		shim_cpuhp_change(cpu, true);
-		WRITE_ONCE(shim_online_cpus, shim_online_cpus | 1ULL << cpu);
-	}
-	pthread_rwlock_unlock(&hotplug_lock);
 }
 
 /*
@@ -831,15 +647,4 @@ void free_percpu(void *p)
 size_t shim_percpu_bytes(void)
 {
 	return READ_ONCE(percpu_used);
-}
-
-/*
- * The rest
- */
-
-void sort(void *base, size_t num, size_t size,
-	  int (*cmp)(const void *a, const void *b),
-	  void (*swap)(void *a, void *b, int size))
-{
-	qsort(base, num, size, cmp);
 }

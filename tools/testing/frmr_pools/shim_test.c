@@ -13,33 +13,11 @@
 
 static DEFINE_SPINLOCK(spin);
 static DEFINE_RWLOCK(rwlock);
-static seqlock_t seq;
-static u64 under_spin, under_rw, under_trylock, under_seq[2];
+static DEFINE_MUTEX(mutex);
+static u64 under_spin, under_rw, under_trylock, under_mutex;
 static u64 *percpu;
 static u64 *published;
 static struct completion all_done;
-static atomic_t var;
-
-static void read_both(void)
-{
-	unsigned int start;
-	u64 a, b;
-
-	do {
-		start = read_seqbegin(&seq);
-		a = READ_ONCE(under_seq[0]);
-		b = READ_ONCE(under_seq[1]);
-	} while (read_seqretry(&seq, start));
-	SHIM_ASSERT(a == b);
-}
-
-static void write_both(void)
-{
-	write_seqlock(&seq);
-	WRITE_ONCE(under_seq[0], under_seq[0] + 1);
-	WRITE_ONCE(under_seq[1], under_seq[1] + 1);
-	write_sequnlock(&seq);
-}
 
 static void replace(u64 i)
 {
@@ -56,6 +34,14 @@ static void replace(u64 i)
 		synchronize_rcu();
 		kfree(old);
 	}
+}
+
+static void count_on_cpu(void)
+{
+	u64 *counter = raw_cpu_ptr(percpu), old = READ_ONCE(*counter);
+
+	while (!try_cmpxchg(counter, &old, old + 1))
+		;
 }
 
 static void *thread_main(void *arg)
@@ -82,13 +68,16 @@ static void *thread_main(void *arg)
 		under_trylock++;
 		spin_unlock(&spin);
 
-		get_cpu();
-		*this_cpu_ptr(percpu) += 1;
-		put_cpu();
+		mutex_lock(&mutex);
+		lockdep_assert_held(&mutex);
+		under_mutex++;
+		mutex_unlock(&mutex);
+		if (!mutex_lock_killable(&mutex)) {
+			under_mutex++;
+			mutex_unlock(&mutex);
+		}
 
-		if (i % 16 == 0)
-			write_both();
-		read_both();
+		count_on_cpu();
 
 		if (i % 100 == 0)
 			replace(i);
@@ -97,8 +86,6 @@ static void *thread_main(void *arg)
 		rcu_read_unlock();
 	}
 	rcu_unregister_thread();
-	atomic_inc_return(&var);
-	wake_up_var(&var);
 	complete(&all_done);
 	SHIM_ASSERT(sum);
 	return NULL;
@@ -118,14 +105,13 @@ static void test_threads(void)
 		pthread_create(&threads[i], NULL, thread_main, (void *)i);
 	for (i = 0; i < THREADS; i++)
 		wait_for_completion(&all_done);
-	wait_var_event(&var, atomic_read_acquire(&var) == THREADS);
 	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 
 	SHIM_ASSERT(under_spin == THREADS * ROUNDS);
 	SHIM_ASSERT(under_rw == THREADS * ROUNDS);
 	SHIM_ASSERT(under_trylock == THREADS * ROUNDS);
-	SHIM_ASSERT(under_seq[0] == THREADS * ROUNDS / 16);
+	SHIM_ASSERT(under_mutex == 2 * THREADS * ROUNDS);
 	for_each_possible_cpu(cpu)
 		total += *per_cpu_ptr(percpu, cpu);
 	SHIM_ASSERT(total == THREADS * ROUNDS);
@@ -145,58 +131,24 @@ static void work_fn(struct work_struct *work)
 static void test_work(void)
 {
 	INIT_DELAYED_WORK(&dwork, work_fn);
-	SHIM_ASSERT(queue_delayed_work(system_wq, &dwork, 10));
-	SHIM_ASSERT(!queue_delayed_work(system_wq, &dwork, 1));
+	SHIM_ASSERT(queue_delayed_work(system_unbound_wq, &dwork, 10));
+	SHIM_ASSERT(!queue_delayed_work(system_unbound_wq, &dwork, 1));
 	SHIM_ASSERT(delayed_work_pending(&dwork));
 	SHIM_ASSERT(shim_advance(9) == 0 && shim_advance(1) == 1 && runs == 1);
 	SHIM_ASSERT(!delayed_work_pending(&dwork));
-	SHIM_ASSERT(!mod_delayed_work(system_wq, &dwork, 10));
-	SHIM_ASSERT(mod_delayed_work(system_wq, &dwork, 20));
-	SHIM_ASSERT(shim_advance(19) == 0 && flush_delayed_work(&dwork));
+	SHIM_ASSERT(!mod_delayed_work(system_unbound_wq, &dwork, 10));
+	SHIM_ASSERT(mod_delayed_work(system_unbound_wq, &dwork, 20));
+	SHIM_ASSERT(shim_advance(19) == 0 && flush_work(&dwork.work));
 	SHIM_ASSERT(runs == 2);
-	schedule_delayed_work(&dwork, 1);
+	queue_delayed_work(system_unbound_wq, &dwork, 1);
 	SHIM_ASSERT(cancel_delayed_work_sync(&dwork));
-	schedule_delayed_work(&dwork, 1);
+	SHIM_ASSERT(queue_work(system_unbound_wq, &dwork.work));
+	SHIM_ASSERT(!queue_work(system_unbound_wq, &dwork.work));
+	SHIM_ASSERT(shim_advance(0) == 1 && runs == 3);
+	queue_delayed_work(system_unbound_wq, &dwork, 1);
 	SHIM_ASSERT(disable_delayed_work_sync(&dwork));
-	SHIM_ASSERT(!schedule_delayed_work(&dwork, 1) && !shim_advance(10));
-	SHIM_ASSERT(enable_delayed_work(&dwork));
-	SHIM_ASSERT(schedule_delayed_work(&dwork, 1) && shim_advance(1) == 1);
-}
-
-static unsigned int downs, ups;
-
-static int cpu_up(unsigned int cpu, struct hlist_node *node)
-{
-	SHIM_ASSERT(!cpu_online(cpu));
-	ups |= 1 << cpu;
-	return 0;
-}
-
-static int cpu_down(unsigned int cpu, struct hlist_node *node)
-{
-	SHIM_ASSERT(!cpu_online(cpu));
-	downs |= 1 << cpu;
-	return 0;
-}
-
-static void test_hotplug(void)
-{
-	struct hlist_node node;
-	unsigned int cpu, seen = 0;
-	int state = cpuhp_setup_state_multi(CPUHP_AP_ONLINE_DYN, "test",
-					    cpu_up, cpu_down);
-
-	SHIM_ASSERT(state > 0);
-	cpuhp_state_add_instance_nocalls(state, &node);
-	shim_cpu_down(1);
-	SHIM_ASSERT(downs == 2 && !ups && num_online_cpus() == 3);
-	for_each_cpu_wrap(cpu, cpu_online_mask, 2)
-		seen = seen * 10 + cpu;
-	SHIM_ASSERT(seen == 230);
-	shim_cpu_up(1);
-	SHIM_ASSERT(ups == 2 && num_online_cpus() == 4);
-	cpuhp_state_remove_instance_nocalls(state, &node);
-	cpuhp_remove_multi_state(state);
+	SHIM_ASSERT(!queue_delayed_work(system_unbound_wq, &dwork, 1));
+	SHIM_ASSERT(!shim_advance(10));
 }
 
 static bool always_fail(void)
@@ -204,10 +156,40 @@ static bool always_fail(void)
 	return true;
 }
 
-struct flex {
-	u32 size;
-	u32 member[];
-};
+static void *killed_main(void *arg)
+{
+	shim_killed = true;
+	SHIM_ASSERT(mutex_lock_killable(&mutex) == -EINTR);
+	SHIM_ASSERT(fatal_signal_pending(current));
+	return NULL;
+}
+
+/* Who is killed does not wait, but takes a mutex that is free. */
+static void test_kill(void)
+{
+	pthread_t thread;
+
+	mutex_lock(&mutex);
+	pthread_create(&thread, NULL, killed_main, NULL);
+	pthread_join(thread, NULL);
+	mutex_unlock(&mutex);
+	SHIM_ASSERT(!fatal_signal_pending(current));
+	shim_killed = true;
+	SHIM_ASSERT(!mutex_lock_killable(&mutex));
+	mutex_unlock(&mutex);
+	shim_killed = false;
+}
+
+static void test_noio(void)
+{
+	unsigned int outer = memalloc_noio_save();
+	unsigned int inner = memalloc_noio_save();
+
+	memalloc_noio_restore(inner);
+	SHIM_ASSERT(shim_noio);
+	memalloc_noio_restore(outer);
+	SHIM_ASSERT(!shim_noio);
+}
 
 static void test_contention(void)
 {
@@ -221,7 +203,7 @@ static void test_contention(void)
 static void test_memory(void)
 {
 	u64 *a = alloc_percpu(u64), *b = alloc_percpu(u64);
-	struct flex *flex;
+	u64 *object;
 
 	SHIM_ASSERT(a && b && a != b && shim_percpu_bytes() >= 2 * 4 * 8);
 	*per_cpu_ptr(a, 3) = 1;
@@ -233,13 +215,11 @@ static void test_memory(void)
 	free_percpu(b);
 	SHIM_ASSERT(!shim_percpu_bytes());
 
-	flex = kzalloc_flex(*flex, member, 5);
-	flex->member[4] = 1;
-	kfree(flex);
-	flex = kmalloc_obj(*flex, GFP_ATOMIC);
-	kfree(flex);
+	object = kzalloc_obj(*object, GFP_ATOMIC);
+	SHIM_ASSERT(!*object);
+	kfree(object);
 	shim_should_fail = always_fail;
-	SHIM_ASSERT(!kzalloc_obj(*flex) && !alloc_percpu(u64));
+	SHIM_ASSERT(!kzalloc_obj(*object) && !alloc_percpu(u64));
 	shim_should_fail = NULL;
 }
 
@@ -249,7 +229,8 @@ int main(void)
 	rcu_register_thread();
 	test_threads();
 	test_work();
-	test_hotplug();
+	test_kill();
+	test_noio();
 	test_contention();
 	test_memory();
 	rcu_barrier();

@@ -25,14 +25,12 @@
 #include <linux/spinlock.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
-#include <linux/seqlock.h>
 #include <linux/slab.h>
 #include <linux/rcupdate.h>
 #include <linux/rbtree.h>
 #include <linux/percpu.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <linux/cleanup.h>
 
 #define THIS_MODULE NULL
 #define EXPORT_SYMBOL_NS_GPL(symbol, ns)
@@ -45,18 +43,21 @@
 extern __thread bool shim_killed;
 #define current NULL
 #define fatal_signal_pending(task) ({ (void)(task); READ_ONCE(shim_killed); })
-#define signal_pending(task) fatal_signal_pending(task)
 
-void sort(void *base, size_t num, size_t size,
-	  int (*cmp)(const void *a, const void *b),
-	  void (*swap)(void *a, void *b, int size));
+/* Whether what the current task allocates must not wait for memory reclaim. */
+extern __thread bool shim_noio;
 
-DEFINE_FREE(kfree, void *, if (_T) kfree(_T))
-DEFINE_FREE(kvfree, void *, if (_T) kvfree(_T))
-DEFINE_GUARD(spinlock, spinlock_t *, spin_lock(_T), spin_unlock(_T))
-DEFINE_GUARD(read_lock, rwlock_t *, read_lock(_T), read_unlock(_T))
-DEFINE_GUARD(write_lock, rwlock_t *, write_lock(_T), write_unlock(_T))
-DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
-DEFINE_LOCK_GUARD_0(rcu, rcu_read_lock(), rcu_read_unlock())
+static inline unsigned int memalloc_noio_save(void)
+{
+	bool old = shim_noio;
+
+	shim_noio = true;
+	return old;
+}
+
+static inline void memalloc_noio_restore(unsigned int old)
+{
+	shim_noio = old;
+}
 
 #endif /* _SHIM_H */

@@ -29,23 +29,25 @@ void AnnotateIgnoreReadsEnd(const char *file, int line);
 #endif
 
 /*
- * What is read through a pointer comes after the pointer was read, as far as
- * the kernel is concerned; ThreadSanitizer wants to hear it. Nothing else is
- * ordered.
+ * What is read through a pointer comes after the pointer was read, as far as the
+ * kernel is concerned; and a pointer that is written under a lock comes after
+ * what an earlier holder of the lock had written. ThreadSanitizer wants to hear
+ * it. Nothing else is ordered.
  */
 #ifdef SHIM_TSAN
 #define SHIM_POINTER_CLASS 5
-#define SHIM_READ_ORDER(x)						\
+#define SHIM_ORDER(x, order)						\
 	(__builtin_classify_type(x) == SHIM_POINTER_CLASS ?		\
-	 __ATOMIC_ACQUIRE : __ATOMIC_RELAXED)
+	 (order) : __ATOMIC_RELAXED)
 #else
-#define SHIM_READ_ORDER(x) __ATOMIC_RELAXED
+#define SHIM_ORDER(x, order) __ATOMIC_RELAXED
 #endif
 
 #undef READ_ONCE
 #undef WRITE_ONCE
-#define READ_ONCE(x) __atomic_load_n(&(x), SHIM_READ_ORDER(x))
-#define WRITE_ONCE(x, val) __atomic_store_n(&(x), (val), __ATOMIC_RELAXED)
+#define READ_ONCE(x) __atomic_load_n(&(x), SHIM_ORDER(x, __ATOMIC_ACQUIRE))
+#define WRITE_ONCE(x, val) \
+	__atomic_store_n(&(x), (val), SHIM_ORDER(x, __ATOMIC_RELEASE))
 
 #ifndef __UNIQUE_ID
 #define __UNIQUE_ID(prefix) __PASTE(__PASTE(__shim_id_, prefix), __COUNTER__)

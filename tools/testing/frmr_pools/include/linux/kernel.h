@@ -22,6 +22,7 @@
 #define max3(a, b, c) max(max(a, b), c)
 #define umin(a, b) min((u64)(a), (u64)(b))
 #define umax(a, b) max((u64)(a), (u64)(b))
+#define lower_32_bits(n) ((u32)(n))
 #define cmp_int(a, b) (((a) > (b)) - ((a) < (b)))
 #define swap(a, b) ({ typeof(a) __c = (a); (a) = (b); (b) = __c; })
 

@@ -99,16 +99,9 @@ void shim_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 /* Consume is acquire to every compiler, and to every sanitizer. */
 #define rcu_dereference(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 #define rcu_dereference_raw(p) rcu_dereference(p)
-#define rcu_dereference_check(p, condition) rcu_dereference(p)
 #define rcu_dereference_protected(p, condition) READ_ONCE(p)
-#define rcu_access_pointer(p) READ_ONCE(p)
 #define rcu_assign_pointer(p, v) smp_store_release(&(p), (v))
 #define RCU_INIT_POINTER(p, v) WRITE_ONCE(p, v)
-#define rcu_replace_pointer(p, v, condition) ({		\
-	typeof(p) __old = READ_ONCE(p);			\
-							\
-	rcu_assign_pointer(p, v);			\
-	__old; })
 
 void shim_kfree_rcu(void *p);
 

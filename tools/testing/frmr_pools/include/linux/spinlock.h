@@ -82,10 +82,6 @@ static inline void shim_disown(struct shim_owner *owner) {}
 #define lockdep_assert_not_held(lock) do { } while (0)
 #endif
 
-#define lockdep_assert(condition) SHIM_ASSERT(condition)
-#define lockdep_assert_held_write(lock) lockdep_assert_held(lock)
-#define lockdep_is_held(lock) true
-#define lockdep_set_class(lock, key) do { } while (0)
 #define cond_resched() might_sleep()
 
 /* Whoever waits for long is in the way of the one that he waits for. */
@@ -120,8 +116,6 @@ typedef struct {
 	u16 next;
 	struct shim_owner owner;
 } spinlock_t;
-
-typedef spinlock_t raw_spinlock_t;
 
 #define __SPIN_LOCK_UNLOCKED(name) {}
 #define DEFINE_SPINLOCK(name) spinlock_t name = __SPIN_LOCK_UNLOCKED(name)
@@ -164,30 +158,6 @@ static inline void spin_unlock(spinlock_t *lock)
 	smp_store_release(&lock->served, lock->served + 1);
 	shim_mix();
 }
-
-static inline bool spin_is_locked(spinlock_t *lock)
-{
-	return READ_ONCE(lock->next) != READ_ONCE(lock->served);
-}
-
-static inline bool spin_is_contended(spinlock_t *lock)
-{
-	return (u16)(READ_ONCE(lock->next) - READ_ONCE(lock->served)) > 1;
-}
-
-#define assert_spin_locked(lock) lockdep_assert_held(lock)
-#define spin_lock_nested(lock, subclass) spin_lock(lock)
-#define spin_lock_bh(lock) spin_lock(lock)
-#define spin_unlock_bh(lock) spin_unlock(lock)
-#define spin_lock_irq(lock) spin_lock(lock)
-#define spin_unlock_irq(lock) spin_unlock(lock)
-#define spin_lock_irqsave(lock, flags) ({ (flags) = 0; spin_lock(lock); })
-#define spin_unlock_irqrestore(lock, flags) \
-	({ (void)(flags); spin_unlock(lock); })
-#define raw_spin_lock_init(lock) spin_lock_init(lock)
-#define raw_spin_lock(lock) spin_lock(lock)
-#define raw_spin_trylock(lock) spin_trylock(lock)
-#define raw_spin_unlock(lock) spin_unlock(lock)
 
 #define SHIM_RW_LOCKED 1U /* by a writer */
 #define SHIM_RW_WAITING 2U /* a writer waits for the readers to leave */
@@ -247,20 +217,5 @@ static inline void write_unlock(rwlock_t *lock)
 	__atomic_fetch_sub(&lock->count, SHIM_RW_LOCKED, __ATOMIC_RELEASE);
 	shim_mix();
 }
-
-#define read_lock_bh(lock) read_lock(lock)
-#define read_unlock_bh(lock) read_unlock(lock)
-#define read_lock_irq(lock) read_lock(lock)
-#define read_unlock_irq(lock) read_unlock(lock)
-#define write_lock_bh(lock) write_lock(lock)
-#define write_unlock_bh(lock) write_unlock(lock)
-#define write_lock_irq(lock) write_lock(lock)
-#define write_unlock_irq(lock) write_unlock(lock)
-#define read_lock_irqsave(lock, flags) ({ (flags) = 0; read_lock(lock); })
-#define read_unlock_irqrestore(lock, flags) \
-	({ (void)(flags); read_unlock(lock); })
-#define write_lock_irqsave(lock, flags) ({ (flags) = 0; write_lock(lock); })
-#define write_unlock_irqrestore(lock, flags) \
-	({ (void)(flags); write_unlock(lock); })
 
 #endif /* _SHIM_LINUX_SPINLOCK_H */

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the pools promise about a device that is full, at its limits.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../../../drivers/infiniband/core/frmr_pools.h"
+#include "control.h"
+#include "device.h"
+
+#define MAX_THREADS 64
+
+static u32 pops = 1500000;
+static pthread_barrier_t barrier;
+
+struct user {
+	pthread_t thread;
+	u32 number;
+	u32 pops;
+	u32 failures;
+	void (*key)(const struct user *user, u32 pop, struct ib_frmr_key *key);
+};
+
+static void start(u32 capacity)
+{
+	device.capacity = capacity;
+	atomic_set(&device.failed, 0);
+	SHIM_ASSERT(!ib_frmr_pools_init(&device.ibdev, &device_ops));
+}
+
+static void end(void)
+{
+	ib_frmr_pools_cleanup(&device.ibdev);
+	SHIM_ASSERT(!atomic_read(&device.live));
+}
+
+static u64 total(enum ib_frmr_stat stat)
+{
+	struct ib_frmr_pools *pools = ib_frmr_pools_get(&device.ibdev);
+	u64 totals[IB_FRMR_NUM_STATS];
+
+	ib_frmr_pools_totals(pools, totals);
+	ib_frmr_pools_put(pools);
+	return totals[stat];
+}
+
+/* One MR at a time. */
+static void *user_main(void *arg)
+{
+	struct user *user = arg;
+	u32 i;
+
+	shim_cpu = user->number;
+	rcu_register_thread();
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < user->pops; i++) {
+		struct ib_mr mr = {};
+
+		user->key(user, i, &mr.frmr.key);
+		if (ib_frmr_pool_pop(&device.ibdev, &mr)) {
+			user->failures++;
+			continue;
+		}
+		device_claim(&mr);
+		device_release(&mr);
+		ib_frmr_pool_push(&device.ibdev, &mr);
+	}
+	rcu_unregister_thread();
+	return NULL;
+}
+
+/* Returns how many pops failed, of so many that all threads do together. */
+static u32 run(u32 threads, u32 count,
+	       void (*key)(const struct user *user, u32 pop,
+			   struct ib_frmr_key *key))
+{
+	static struct user users[MAX_THREADS];
+	u32 failures = 0, i;
+
+	pthread_barrier_init(&barrier, NULL, threads);
+	for (i = 0; i < threads; i++) {
+		users[i] = (struct user) {
+			.number = i,
+			.pops = count / threads,
+			.key = key,
+		};
+		pthread_create(&users[i].thread, NULL, user_main, &users[i]);
+	}
+	for (i = 0; i < threads; i++) {
+		pthread_join(users[i].thread, NULL);
+		failures += users[i].failures;
+	}
+	pthread_barrier_destroy(&barrier);
+	return failures;
+}
+
+/* Each thread has an order of its own: what is idle hardly ever fits. */
+static void own_key(const struct user *user, u32 pop, struct ib_frmr_key *key)
+{
+	static const u32 strides[] = {
+		1, 5, 7, 11, 13, 17, 19, 23, 25, 29, 31, 35
+	};
+	u32 n = pop * strides[user->number] + 3 * user->number;
+
+	device_key(n % DEVICE_CLASSES, 1 << n / DEVICE_CLASSES % 6, key);
+}
+
+static void same_key(const struct user *user, u32 pop, struct ib_frmr_key *key)
+{
+	device_key(0, 1, key);
+}
+
+/* So many threads that have one MR at most, a device that holds as many */
+static void test_full(void)
+{
+	u32 failures;
+
+	start(12);
+	failures = run(12, pops, own_key);
+	printf("%u pops by 12 threads on a device for 12: %llu created, %d times full, %u failed\n",
+	       pops / 12 * 12, total(IB_FRMR_CREATED),
+	       atomic_read(&device.failed), failures);
+	SHIM_ASSERT(!failures);
+	SHIM_ASSERT(total(IB_FRMR_CREATED) >= pops / 2);
+	end();
+}
+
+/* An error of the device takes next to nothing from those who idle. */
+static void test_error(u32 errors, u32 most)
+{
+	struct ib_mr mr = {};
+	struct ib_frmr_key key;
+
+	start(1 << 20);
+	same_key(NULL, 0, &key);
+	SHIM_ASSERT(!ib_frmr_pools_set_pinned(&device.ibdev, &key, 20000));
+	SHIM_ASSERT(!ib_frmr_pools_set_pinned(&device.ibdev, &key, 0));
+	atomic_set(&device.bad_calls, errors);
+	device_key(1, 1, &mr.frmr.key);
+	SHIM_ASSERT(!ib_frmr_pool_pop(&device.ibdev, &mr));
+	printf("20000 idle and %u errors: %llu destroyed\n", errors,
+	       total(IB_FRMR_DESTROYED));
+	SHIM_ASSERT(total(IB_FRMR_DESTROYED) <= most);
+	device_claim(&mr);
+	device_release(&mr);
+	ib_frmr_pool_push(&device.ibdev, &mr);
+	end();
+}
+
+#define BACK 500
+
+/* An application that is back needs what is about to be destroyed. */
+static struct ib_mr back[BACK];
+
+static void come_back(void)
+{
+	u32 i;
+
+	device.on_destroy = NULL;
+	for (i = 0; i < BACK; i++) {
+		same_key(NULL, 0, &back[i].frmr.key);
+		SHIM_ASSERT(!ib_frmr_pool_pop(&device.ibdev, &back[i]));
+	}
+}
+
+/* Then aging stops with the batch that it is at. */
+static void test_aging(void)
+{
+	struct ib_frmr_key key;
+	u32 i;
+
+	start(1 << 20);
+	same_key(NULL, 0, &key);
+	SHIM_ASSERT(!ib_frmr_pools_set_pinned(&device.ibdev, &key, 2 * BACK));
+	SHIM_ASSERT(!ib_frmr_pools_set_pinned(&device.ibdev, &key, 0));
+	SHIM_ASSERT(!ib_frmr_pools_set_aging_period(&device.ibdev, 1));
+	shim_advance(HZ);
+	device.on_destroy = come_back;
+	shim_advance(HZ);
+	printf("%u of %u handles popped while others age: %llu destroyed\n",
+	       BACK, 2 * BACK, total(IB_FRMR_DESTROYED));
+	SHIM_ASSERT(!device.on_destroy);
+	SHIM_ASSERT(total(IB_FRMR_DESTROYED) <= DEVICE_MAX_BATCH);
+	for (i = 0; i < BACK; i++)
+		ib_frmr_pool_push(&device.ibdev, &back[i]);
+	end();
+}
+
+/* The most that were in use is what an administrator pins. */
+static void test_max_in_use(void)
+{
+	struct ib_frmr_pool_info info = {};
+	struct ib_frmr_pools *pools;
+
+	start(1 << 20);
+	SHIM_ASSERT(!run(64, pops / 4, same_key));
+	pools = ib_frmr_pools_get(&device.ibdev);
+	SHIM_ASSERT(ib_frmr_pools_next_info(pools, &info.key, &info));
+	ib_frmr_pools_put(pools);
+	printf("one MR at a time on each of 64 CPUs: at most %u in use\n",
+	       info.max_in_use);
+	SHIM_ASSERT(info.max_in_use && info.max_in_use <= 64);
+	end();
+}
+
+int main(int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "n:")) != -1) {
+		if (c == 'n')
+			pops = strtoul(optarg, NULL, 0);
+		else
+			exit(1);
+	}
+	setlinebuf(stdout);
+	shim_set_cpus(64);
+	rcu_register_thread();
+	test_full();
+	test_error(1, 2);
+	test_error(2, 2);
+	test_aging();
+	test_max_in_use();
+	rcu_barrier();
+	SHIM_ASSERT(!shim_live_allocations());
+	return 0;
+}

@@ -37,6 +37,13 @@ static void end(void)
 	SHIM_ASSERT(!atomic_read(&device.live));
 }
 
+static void pop(struct ib_mr *mr, u32 class)
+{
+	*mr = (struct ib_mr) {};
+	device_key(class, 1, &mr->frmr.key);
+	SHIM_ASSERT(!ib_frmr_pool_pop(&device.ibdev, mr));
+}
+
 static u64 total(enum ib_frmr_stat stat)
 {
 	struct ib_frmr_pools *pools = ib_frmr_pools_get(&device.ibdev);
@@ -131,22 +138,81 @@ static void test_full(void)
 /* An error of the device takes next to nothing from those who idle. */
 static void test_error(u32 errors, u32 most)
 {
-	struct ib_mr mr = {};
 	struct ib_frmr_key key;
+	struct ib_mr mr;
 
 	start(1 << 20);
 	same_key(NULL, 0, &key);
 	SHIM_ASSERT(!ib_frmr_pools_set_pinned(&device.ibdev, &key, 20000));
 	SHIM_ASSERT(!ib_frmr_pools_set_pinned(&device.ibdev, &key, 0));
 	atomic_set(&device.bad_calls, errors);
-	device_key(1, 1, &mr.frmr.key);
-	SHIM_ASSERT(!ib_frmr_pool_pop(&device.ibdev, &mr));
+	pop(&mr, 1);
 	printf("20000 idle and %u errors: %llu destroyed\n", errors,
 	       total(IB_FRMR_DESTROYED));
 	SHIM_ASSERT(total(IB_FRMR_DESTROYED) <= most);
-	device_claim(&mr);
-	device_release(&mr);
 	ib_frmr_pool_push(&device.ibdev, &mr);
+	end();
+}
+
+/* Another thread has the one MR of the device, and is done with it. */
+static struct ib_mr other;
+static u32 attempts;
+
+static bool push_meanwhile(void)
+{
+	if (!attempts++)
+		ib_frmr_pool_push(&device.ibdev, &other);
+	return true;
+}
+
+/* A pin keeps it from being destroyed, but not from being used. */
+static void test_return(void)
+{
+	struct ib_frmr_key key;
+	struct ib_mr mr;
+
+	start(1);
+	pop(&other, 0);
+	same_key(NULL, 0, &key);
+	SHIM_ASSERT(!ib_frmr_pools_set_pinned(&device.ibdev, &key, 1));
+	attempts = 0;
+	device.should_fail = push_meanwhile;
+	pop(&mr, 0);
+	printf("the only one comes back: popped after %u failed creations\n",
+	       attempts);
+	device.should_fail = NULL;
+	ib_frmr_pool_push(&device.ibdev, &mr);
+	end();
+}
+
+/* It came and went where nobody looked, and is gone when it is looked for. */
+static bool move_meanwhile(void)
+{
+	attempts++;
+	if (attempts == 2) {
+		ib_frmr_pool_push(&device.ibdev, &other);
+		pop(&other, 0);
+	}
+	if (attempts == 3)
+		device.capacity++;
+	return attempts < 3;
+}
+
+/* As long as handles move, one may turn up. */
+static void test_move(void)
+{
+	struct ib_mr mr;
+
+	start(1);
+	pop(&other, 0);
+	attempts = 0;
+	device.should_fail = move_meanwhile;
+	pop(&mr, 1);
+	printf("the only one moves: popped after %u failed creations\n",
+	       attempts - 1);
+	device.should_fail = NULL;
+	ib_frmr_pool_push(&device.ibdev, &mr);
+	ib_frmr_pool_push(&device.ibdev, &other);
 	end();
 }
 
@@ -160,10 +226,8 @@ static void come_back(void)
 	u32 i;
 
 	device.on_destroy = NULL;
-	for (i = 0; i < BACK; i++) {
-		same_key(NULL, 0, &back[i].frmr.key);
-		SHIM_ASSERT(!ib_frmr_pool_pop(&device.ibdev, &back[i]));
-	}
+	for (i = 0; i < BACK; i++)
+		pop(&back[i], 0);
 }
 
 /* Then aging stops with the batch that it is at. */
@@ -222,6 +286,8 @@ int main(int argc, char **argv)
 	test_full();
 	test_error(1, 2);
 	test_error(2, 2);
+	test_return();
+	test_move();
 	test_aging();
 	test_max_in_use();
 	rcu_barrier();

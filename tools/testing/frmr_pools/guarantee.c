@@ -253,6 +253,35 @@ static void test_aging(void)
 	end();
 }
 
+static u32 allocations;
+
+static bool count_allocation(void)
+{
+	allocations++;
+	return false;
+}
+
+/* A tick of a device whose handles are all in use has nothing to do. */
+static void test_tick(void)
+{
+	u32 count, i;
+
+	start(1 << 20);
+	shim_should_fail = count_allocation;
+	for (count = 0; count < BACK; count++) {
+		pop(&back[count], 0);
+		allocations = 0;
+		SHIM_ASSERT(!ib_frmr_pools_set_aging_period(&device.ibdev, 1));
+		shim_advance(HZ);
+		SHIM_ASSERT(!allocations);
+	}
+	shim_should_fail = NULL;
+	printf("ticks with 1 to %u handles in use: no allocation\n", BACK);
+	for (i = 0; i < BACK; i++)
+		ib_frmr_pool_push(&device.ibdev, &back[i]);
+	end();
+}
+
 /* The most that were in use is what an administrator pins. */
 static void test_max_in_use(void)
 {
@@ -289,6 +318,7 @@ int main(int argc, char **argv)
 	test_return();
 	test_move();
 	test_aging();
+	test_tick();
 	test_max_in_use();
 	rcu_barrier();
 	SHIM_ASSERT(!shim_live_allocations());

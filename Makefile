@@ -27,7 +27,7 @@ help:
 	@echo '  make userspace only the core in user space: model test, sanitizers,'
 	@echo '                 fuzzer'
 	@echo '  make lint      only the checks of the source'
-	@echo 'make bench     how fast it is, with plots, in build/bench'
+	@echo 'make bench     how fast it is, beside mainline; plots in build/bench'
 	@echo 'make series    the patches as mails, in build/series'
 	@echo 'make steps     apply one mail after the other, and compile each time'
 	@echo 'make deb       Debian packages, in build/deb'

@@ -13,9 +13,11 @@ SHA256=703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3
 ARCHIVE="http://deb.debian.org/debian trixie-backports main"
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-FILES="drivers/infiniband/core/frmr_pools.c
-drivers/infiniband/core/frmr_pools.h
-include/rdma/frmr_pools.h"
+FILES=(
+	drivers/infiniband/core/frmr_pools.c
+	drivers/infiniband/core/frmr_pools.h
+	include/rdma/frmr_pools.h
+)
 
 to=$CACHE/mainline-$VERSION
 
@@ -53,10 +55,9 @@ download()
 
 unpack()
 {
-	# shellcheck disable=SC2086
 	dpkg-deb --fsys-tarfile "$tmp"/*.deb |
 		tar xO ./usr/src/$PACKAGE.tar.xz |
-		tar xJ -C "$tmp" $(printf "$PACKAGE/%s " $FILES)
+		tar xJ -C "$tmp" "${FILES[@]/#/$PACKAGE/}"
 }
 
 if [ ! -d "$to" ]; then

@@ -328,16 +328,36 @@ static bool enough_samples(void)
 	return true;
 }
 
-/* Meanwhile work that is queued has somebody to run it. */
+static void sleep_ns(u32 ns)
+{
+	struct timespec duration = { .tv_nsec = ns };
+
+	rcu_thread_offline();
+	nanosleep(&duration, NULL);
+	rcu_thread_online();
+}
+
+/* The threads meet, and the work that they queue runs, before anything counts. */
+static void warm_up(void)
+{
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		sleep_ns(MIN_NS / 3);
+		shim_advance(0);
+	}
+	for (i = 0; i < threads; i++)
+		WRITE_ONCE(workers[i].samples, 0);
+}
+
 static void run_for_a_while(void)
 {
-	struct timespec duration = { .tv_nsec = MIN_NS };
-	u64 start = now();
+	u64 start;
 
+	warm_up();
+	start = now();
 	do {
-		rcu_thread_offline();
-		nanosleep(&duration, NULL);
-		rcu_thread_online();
+		sleep_ns(MIN_NS);
 		shim_advance(0);
 	} while (!enough_samples() && now() - start < MAX_NS);
 	WRITE_ONCE(stop, true);

@@ -22,6 +22,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
@@ -46,6 +47,9 @@
 /* Handles that a pool has room for at first: two cache lines */
 #define FRMR_MIN_SIZE 32
 
+/* CPUs that wait so often in a period for the lock of a pool get slots. */
+#define FRMR_CONTENDED 64
+
 /* A pool that has room for so many handles too many gives the memory back. */
 #define FRMR_SLACK 1024
 
@@ -55,14 +59,23 @@ struct ib_frmr_pools {
 	spinlock_t lock;		/* protects @tree and @totals */
 	struct rb_root tree;		/* in the order of frmr_key_cmp() */
 	u64 totals[IB_FRMR_NUM_STATS];	/* of the pools that have ended */
-	struct mutex room;
-	struct mutex pin;
+	struct mutex room;		/* a turn to make room */
+	struct mutex pin;		/* a turn to set a pin */
 	struct delayed_work aging;
 	u32 aging_period;		/* in seconds */
 	refcount_t users;		/* cleanup waits for these */
 	struct completion unused;	/* when there is none left */
 	struct rcu_head rcu;
 };
+
+/* One idle handle of a CPU, for any to take; to the pool it is in use. */
+struct frmr_slot {
+	u64 value;		/* the handle and FRMR_SLOT_FULL, or 0 */
+	u64 hits;
+	u64 counted;		/* of @hits, in the pool's counter */
+};
+
+#define FRMR_SLOT_FULL BIT_ULL(32)
 
 /*
  * All handles with one key. Room is made when a handle is created, by the caller
@@ -86,13 +99,14 @@ struct ib_frmr_pool {
 	u32 pinned;		/* handles to keep, idle and in use together */
 	bool used;		/* an MR asked for one since the last tick */
 	bool dead;		/* cleanup found handles in use */
+	u32 contended;		/* how often CPUs waited since the last tick */
+	struct frmr_slot __percpu *slots;	/* once CPUs contended */
+	int giver;		/* the last CPU that found its slot full */
 	u64 stats[IB_FRMR_NUM_STATS];
 	struct rcu_head rcu;
 };
 
-/*
- * Keys and the tree
- */
+/* Keys and the tree */
 
 static int frmr_cmp(u64 a, u64 b)
 {
@@ -135,9 +149,10 @@ static struct ib_frmr_pool *frmr_next_pool(struct ib_frmr_pool *pool)
 	return frmr_node_pool(rb_next(&pool->node));
 }
 
-#define frmr_for_each_pool(pool, pools)					\
-	for ((pool) = frmr_node_pool(rb_first(&(pools)->tree)); (pool);	\
-	     (pool) = frmr_next_pool(pool))
+static struct ib_frmr_pool *frmr_first_pool(struct ib_frmr_pools *pools)
+{
+	return frmr_node_pool(rb_first(&pools->tree));
+}
 
 /*
  * The first pool whose key is not less than @key, or NULL. Called with the lock,
@@ -237,6 +252,7 @@ static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
 	pool->key = *key;
 	spin_lock_init(&pool->lock);
 	pool->refs = 1;
+	smp_wmb(); /* rotations publish the pool by plain stores, too */
 
 	spin_lock(&pools->lock);
 	twin = rb_find_add_rcu(&pool->node, &pools->tree, frmr_node_cmp);
@@ -250,6 +266,9 @@ static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
 
 static void frmr_pool_free(struct ib_frmr_pool *pool)
 {
+	if (pool->slots)
+		synchronize_rcu(); /* a pop may look into one */
+	free_percpu(pool->slots);
 	kvfree(pool->handles);
 	kvfree_rcu(pool, rcu);
 }
@@ -294,13 +313,94 @@ static int frmr_reserve(struct ib_frmr_pool *pool, u32 count)
 	return 0;
 }
 
+/*
+ * CPUs that share a pool: each keeps the handle that it returned last
+ */
+
+/* For those who come often; the next aging tick gives them slots. */
+static void frmr_lock(struct ib_frmr_pool *pool) __acquires(&pool->lock)
+{
+	if (spin_trylock(&pool->lock))
+		return;
+	spin_lock(&pool->lock);
+	pool->contended++;
+}
+
+static struct frmr_slot __percpu *frmr_slots(struct ib_frmr_pool *pool)
+{
+	/* Pairs with frmr_pool_adapt(): who sees the slots sees zeros in them. */
+	return smp_load_acquire(&pool->slots);
+}
+
+static u64 frmr_slot_empty(struct frmr_slot *slot)
+{
+	return READ_ONCE(slot->value) ? xchg(&slot->value, 0) : 0;
+}
+
+static bool frmr_slot_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
+{
+	struct frmr_slot __percpu *slots = frmr_slots(pool);
+	u64 value;
+
+	if (!slots)
+		return false;
+	value = frmr_slot_empty(raw_cpu_ptr(slots)) ?:
+		frmr_slot_empty(per_cpu_ptr(slots, READ_ONCE(pool->giver)));
+	if (!value)
+		return false;
+	this_cpu_inc(slots->hits);
+	mr->frmr.pool = pool;
+	mr->frmr.handle = lower_32_bits(value);
+	return true;
+}
+
+static bool frmr_slot_put(struct ib_frmr_pool *pool, u32 handle)
+{
+	struct frmr_slot __percpu *slots = frmr_slots(pool);
+	struct frmr_slot *slot;
+
+	if (!slots)
+		return false;
+	slot = raw_cpu_ptr(slots);
+	if (!READ_ONCE(slot->value) &&
+	    !cmpxchg(&slot->value, 0, FRMR_SLOT_FULL | handle))
+		return true;
+	if (READ_ONCE(pool->giver) != raw_smp_processor_id())
+		WRITE_ONCE(pool->giver, raw_smp_processor_id());
+	return false;
+}
+
+/* Takes back what CPUs have: then the numbers are exact if nobody moves. */
+static void frmr_gather(struct ib_frmr_pool *pool)
+{
+	struct frmr_slot *slot;
+	u64 value, hits;
+	int cpu;
+
+	lockdep_assert_held(&pool->lock);
+
+	if (!pool->slots)
+		return;
+	for_each_possible_cpu(cpu) {
+		slot = per_cpu_ptr(pool->slots, cpu);
+		value = frmr_slot_empty(slot);
+		if (value) {
+			pool->handles[pool->idle++] = lower_32_bits(value);
+			pool->in_use--;
+		}
+		hits = READ_ONCE(slot->hits);
+		pool->stats[IB_FRMR_HITS] += hits - slot->counted;
+		pool->used |= hits != slot->counted;
+		slot->counted = hits;
+	}
+}
+
 /* Idle handles that no pin keeps. */
 static u32 frmr_spare(struct ib_frmr_pool *pool)
 {
 	u32 total = pool->idle + pool->in_use;
 
-	lockdep_assert_held(&pool->lock);
-
+	frmr_gather(pool);
 	return min(pool->idle, total - min(total, pool->pinned));
 }
 
@@ -320,7 +420,9 @@ static bool frmr_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
 {
 	bool found;
 
-	spin_lock(&pool->lock);
+	frmr_lock(pool);
+	if (!pool->idle)
+		frmr_gather(pool);
 	found = pool->idle;
 	if (found) {
 		frmr_lend(pool, mr, pool->handles[--pool->idle]);
@@ -386,9 +488,7 @@ static u32 frmr_destroy(struct ib_frmr_pool *pool, u32 count,
 	return count;
 }
 
-/*
- * Room on the device
- */
+/* Room on the device */
 
 /* The errors of a creation that may succeed once other objects are gone. */
 static bool frmr_is_full(int error)
@@ -438,10 +538,10 @@ static struct ib_frmr_pool *frmr_coldest(struct ib_frmr_pools *pools,
 
 	*moved = 0;
 	spin_lock(&pools->lock);
-	frmr_for_each_pool(pool, pools) {
+	for (pool = frmr_first_pool(pools); pool; pool = frmr_next_pool(pool)) {
 		spin_lock(&pool->lock);
-		*moved += pool->idle + 2 * pool->stats[IB_FRMR_HITS];
 		spare = frmr_spare(pool);
+		*moved += pool->idle + 2 * pool->stats[IB_FRMR_HITS];
 		cold = min(spare, pool->low);
 		spin_unlock(&pool->lock);
 		rank = cold ? BIT_ULL(32) | cold : DIV_ROUND_UP(spare, 2);
@@ -507,9 +607,7 @@ static bool frmr_room_next(struct ib_frmr_room *room, int error)
 	return true;
 }
 
-/*
- * Aging
- */
+/* Aging */
 
 static unsigned long frmr_period(struct ib_frmr_pools *pools)
 {
@@ -583,14 +681,40 @@ static int frmr_fill(struct ib_frmr_pool *pool, bool make_room)
 	return ret;
 }
 
+/* What a pool needs for the next period: memory, and slots if CPUs waited. */
+static void frmr_pool_adapt(struct ib_frmr_pool *pool)
+{
+	struct frmr_slot __percpu *slots = NULL;
+	bool contended;
+	u32 refs, size;
+
+	spin_lock(&pool->lock);
+	refs = pool->refs;
+	size = pool->size;
+	contended = pool->contended >= FRMR_CONTENDED && !pool->slots;
+	pool->contended = 0;
+	spin_unlock(&pool->lock);
+
+	if (size > refs + refs / 4 + FRMR_SLACK)
+		frmr_resize(pool, refs); /* or it stays as it is */
+	if (contended)
+		slots = alloc_percpu(struct frmr_slot);
+	if (!slots)
+		return;
+	spin_lock(&pool->lock);
+	smp_store_release(&pool->slots, slots); /* pairs with frmr_slots() */
+	spin_unlock(&pool->lock);
+}
+
 /* Destroys what the last period had no use for, unless it is needed now. */
 static void frmr_pool_age(struct ib_frmr_pool *pool)
 {
 	struct ib_frmr_pools *pools = pool->pools;
 	struct ib_frmr_room room;
-	u32 refs, spare, cold, n;
+	u32 cold, n;
 
 	spin_lock(&pool->lock);
+	frmr_gather(pool);
 	cold = pool->low;
 	pool->low = pool->idle;
 	spin_unlock(&pool->lock);
@@ -602,12 +726,6 @@ static void frmr_pool_age(struct ib_frmr_pool *pool)
 		cold = n ? cold - n : 0;
 		cond_resched();
 	}
-	spin_lock(&pool->lock);
-	refs = pool->refs;
-	spare = pool->size - refs;
-	spin_unlock(&pool->lock);
-	if (spare > refs / 4 + FRMR_SLACK)
-		frmr_resize(pool, refs); /* or it stays as it is */
 }
 
 static void frmr_add_stats(u64 *sum, const struct ib_frmr_pool *pool)
@@ -655,12 +773,12 @@ VISIBLE_IF_KUNIT void frmr_pools_age(struct ib_frmr_pools *pools)
 		spin_lock(&pools->lock);
 		pool = frmr_pool_after(pools, &last);
 		if (pool)
-			frmr_get(pool);
+			last = frmr_get(pool)->key;
 		spin_unlock(&pools->lock);
 		if (!pool)
 			break;
-		last = pool->key;
 		frmr_pool_age(pool);
+		frmr_pool_adapt(pool);
 		/*
 		 * Handles may have been dropped. That is no reason to take what
 		 * other pools have; what fails now is tried next time.
@@ -679,9 +797,7 @@ static void frmr_aging_work(struct work_struct *work)
 				    struct ib_frmr_pools, aging));
 }
 
-/*
- * For drivers
- */
+/* For drivers */
 
 /**
  * ib_frmr_pools_init - give a device pools
@@ -722,11 +838,19 @@ int ib_frmr_pools_init(struct ib_device *device,
 }
 EXPORT_SYMBOL(ib_frmr_pools_init);
 
+static u32 frmr_swap_pinned(struct ib_frmr_pool *pool, u32 count)
+{
+	spin_lock(&pool->lock);
+	swap(pool->pinned, count);
+	spin_unlock(&pool->lock);
+	return count;
+}
+
 static void frmr_pool_close(struct ib_frmr_pool *pool)
 {
 	const struct ib_frmr_key *key = &pool->key;
 
-	pool->pinned = 0;
+	frmr_swap_pinned(pool, 0);
 	while (frmr_destroy(pool, U32_MAX, IB_FRMR_DESTROYED))
 		cond_resched();
 	if (!pool->refs) {
@@ -787,7 +911,8 @@ static bool frmr_pop_fast(struct ib_frmr_pools *pools, struct ib_mr *mr)
 
 	rcu_read_lock();
 	pool = frmr_lower_bound(pools, &mr->frmr.key);
-	found = frmr_pool_fits(pool, &mr->frmr.key) && frmr_take(pool, mr);
+	found = frmr_pool_fits(pool, &mr->frmr.key) &&
+		(frmr_slot_take(pool, mr) || frmr_take(pool, mr));
 	rcu_read_unlock();
 	return found;
 }
@@ -918,15 +1043,17 @@ static void frmr_return(struct ib_mr *mr, bool idle)
 
 	/* From then on only RCU keeps what is touched here. */
 	rcu_read_lock();
-	spin_lock(&pool->lock);
-	pool->in_use--;
-	if (idle) {
-		pool->handles[pool->idle++] = mr->frmr.handle;
-	} else {
-		pool->stats[IB_FRMR_DROPPED]++;
-		pool->refs--;
+	if (!idle || !frmr_slot_put(pool, mr->frmr.handle)) {
+		frmr_lock(pool);
+		pool->in_use--;
+		if (idle) {
+			pool->handles[pool->idle++] = mr->frmr.handle;
+		} else {
+			pool->stats[IB_FRMR_DROPPED]++;
+			pool->refs--;
+		}
+		spin_unlock(&pool->lock);
 	}
-	spin_unlock(&pool->lock);
 	frmr_arm(pool->pools);
 	rcu_read_unlock();
 }
@@ -1043,9 +1170,7 @@ u32 ib_frmr_pools_reclaim(struct ib_device *device, u32 count)
 }
 EXPORT_SYMBOL(ib_frmr_pools_reclaim);
 
-/*
- * For the rest of ib_core
- */
+/* For the rest of ib_core */
 
 /* For callers outside of the driver. Returns the pools, or NULL. */
 struct ib_frmr_pools *ib_frmr_pools_get(struct ib_device *device)
@@ -1082,6 +1207,7 @@ bool ib_frmr_pools_next_info(struct ib_frmr_pools *pools,
 	pool = frmr_pool_after(pools, after);
 	if (pool) {
 		spin_lock(&pool->lock);
+		frmr_gather(pool);
 		info->key = pool->key;
 		info->idle = pool->idle;
 		info->in_use = pool->in_use;
@@ -1103,8 +1229,9 @@ void ib_frmr_pools_totals(struct ib_frmr_pools *pools,
 
 	spin_lock(&pools->lock);
 	memcpy(totals, pools->totals, sizeof(pools->totals));
-	frmr_for_each_pool(pool, pools) {
+	for (pool = frmr_first_pool(pools); pool; pool = frmr_next_pool(pool)) {
 		spin_lock(&pool->lock);
+		frmr_gather(pool);
 		frmr_add_stats(totals, pool);
 		spin_unlock(&pool->lock);
 	}
@@ -1136,14 +1263,6 @@ static int frmr_build_key(struct ib_frmr_pools *pools,
 	if (ret)
 		return ret;
 	return out->num_dma_blocks && !out->kernel_vendor_key ? 0 : -EINVAL;
-}
-
-static u32 frmr_swap_pinned(struct ib_frmr_pool *pool, u32 count)
-{
-	spin_lock(&pool->lock);
-	swap(pool->pinned, count);
-	spin_unlock(&pool->lock);
-	return count;
 }
 
 static int frmr_set_pinned(struct ib_frmr_pools *pools,

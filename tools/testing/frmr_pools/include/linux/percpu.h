@@ -29,6 +29,11 @@ void free_percpu(void *p);
 #define this_cpu_ptr(p) per_cpu_ptr(p, shim_cpu)
 #define raw_cpu_ptr(p) this_cpu_ptr(p)
 
+/* One instruction in the kernel; here threads may share a CPU. */
+#define this_cpu_inc(variable) \
+	((void)__atomic_fetch_add(this_cpu_ptr(&(variable)), 1, \
+				  __ATOMIC_RELAXED))
+
 #define for_each_possible_cpu(cpu) \
 	for ((cpu) = 0; (cpu) < nr_cpu_ids; (cpu)++)
 

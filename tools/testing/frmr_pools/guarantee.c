@@ -104,7 +104,7 @@ static u32 run(u32 threads, u32 count,
 	return failures;
 }
 
-/* Each thread has an order of its own: what is idle hardly ever fits. */
+/* Each thread has an order of its own: what is idle seldom fits. */
 static void own_key(const struct user *user, u32 pop, struct ib_frmr_key *key)
 {
 	static const u32 strides[] = {
@@ -127,9 +127,10 @@ static void test_full(void)
 
 	start(12);
 	failures = run(12, pops, own_key);
-	printf("%u pops by 12 threads on a device for 12: %llu created, %d times full, %u failed\n",
-	       pops / 12 * 12, total(IB_FRMR_CREATED),
-	       atomic_read(&device.failed), failures);
+	printf("12 threads on a device for 12: %u of %u pops failed, ",
+	       failures, pops / 12 * 12);
+	printf("%llu created, %d times full\n", total(IB_FRMR_CREATED),
+	       atomic_read(&device.failed));
 	SHIM_ASSERT(!failures);
 	SHIM_ASSERT(total(IB_FRMR_CREATED) >= pops / 2);
 	end();

@@ -8,9 +8,9 @@
  * the model does not know: then it checks that nothing is lost, and goes on
  * from the numbers that the pools show.
  *
- * Nor does it choose which idle handles make room for others. It checks how many
- * they are in all, and that the choice is fair: what nobody needed since the last
- * tick before all else, then from the largest stock.
+ * Nor does it choose which idle handles make room for others. It checks how
+ * many they are in all, and that the choice is fair: what nobody needed since
+ * the last tick before all else, then from the largest stock.
  */
 #include <stdio.h>
 
@@ -318,8 +318,8 @@ static void read_reclaimed(struct model_pool *pool,
 }
 
 /*
- * Coldest first; then the largest stock gives half, and so on: one that gave has
- * still about half of what any other has, or more.
+ * Coldest first; then the largest stock gives half, and so on: one that gave
+ * has still about half of what any other has, or more.
  */
 static void check_fairness(u32 count)
 {

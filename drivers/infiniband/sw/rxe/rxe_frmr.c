@@ -17,8 +17,9 @@
 #include "rxe_loc.h"
 #include "rxe_frmr.h"
 
-/* The page table is indexed by int, and its size a power of two. */
-#define RXE_FRMR_MAX_PAGES BIT(30)
+/* The size of a page table is a power of two, and kvcalloc() gives no more. */
+#define RXE_FRMR_MAX_PAGES \
+	rounddown_pow_of_two(INT_MAX / sizeof(struct rxe_mr_page))
 
 /*
  * ib_alloc_mr() MRs keep to themselves: their owner picks the low byte of the
@@ -37,6 +38,16 @@ struct rxe_frmr {
 	u8 variant;
 	struct rxe_mr_page *pages;
 };
+
+/*
+ * Whatever size a user asks for: better no MR than the OOM killer, as there may
+ * be idle objects to give up.
+ */
+static struct rxe_mr_page *rxe_frmr_alloc_pages(u32 num_pages)
+{
+	return kvcalloc(num_pages, sizeof(struct rxe_mr_page),
+			GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+}
 
 static void rxe_frmr_destroy_one(struct rxe_dev *rxe, u32 index)
 {
@@ -57,8 +68,7 @@ static int rxe_frmr_create_one(struct rxe_dev *rxe, u32 num_pages, u32 *index)
 		return err;
 	frmr->num_pages = num_pages;
 	frmr->variant = get_random_u8();
-	frmr->pages = kvcalloc(num_pages, sizeof(*frmr->pages),
-			       GFP_KERNEL | __GFP_NOWARN);
+	frmr->pages = rxe_frmr_alloc_pages(num_pages);
 	if (!frmr->pages)
 		goto err_frmr;
 	err = rxe_pool_reserve(&rxe->mr_pool, index);
@@ -239,8 +249,7 @@ int rxe_frmr_grow(struct rxe_mr *mr, u32 num_pages)
 	struct rxe_mr_page *pages;
 
 	if (num_pages > frmr->num_pages) {
-		pages = kvcalloc(num_pages, sizeof(*pages),
-				 GFP_KERNEL | __GFP_NOWARN);
+		pages = rxe_frmr_alloc_pages(num_pages);
 		if (!pages)
 			return -ENOMEM;
 		kvfree(frmr->pages);
@@ -257,15 +266,21 @@ int rxe_frmr_grow(struct rxe_mr *mr, u32 num_pages)
  * @rxe: the device
  * @mr: the MR
  *
- * Idle objects count against the number of MRs, so make them give way.
+ * Idle objects count against the number of MRs, so they give way.
  *
- * Return: 0 or a negative errno as of rxe_add_to_pool().
+ * Return: 0; -ENOMEM; -EBUSY if the device has no MR left.
  */
 int rxe_frmr_add_unpooled(struct rxe_dev *rxe, struct rxe_mr *mr)
 {
-	int err = rxe_add_to_pool(&rxe->mr_pool, mr);
+	struct ib_frmr_room room = {};
+	u32 index;
+	int err;
 
-	if (err && ib_frmr_pools_reclaim(&rxe->ib_dev, 1))
-		err = rxe_add_to_pool(&rxe->mr_pool, mr);
-	return err;
+	do {
+		err = rxe_pool_reserve(&rxe->mr_pool, &index);
+	} while (ib_frmr_pools_make_room(&rxe->ib_dev, err, &room));
+	if (err)
+		return err;
+	rxe_pool_init_elem(&rxe->mr_pool, &mr->elem, index);
+	return 0;
 }

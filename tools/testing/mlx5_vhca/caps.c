@@ -16,7 +16,7 @@ enum {
 	VHCA_MAX,
 };
 
-static void vhca_general_caps(void *cap)
+static void vhca_general_caps(struct vhca *vhca, void *cap)
 {
 #define SET(field, value) MLX5_SET(cmd_hca_cap, cap, field, value)
 	SET(port_type, MLX5_CAP_PORT_TYPE_IB);
@@ -74,12 +74,13 @@ static void vhca_general_caps(void *cap)
 	SET(null_mkey, 1);
 	SET(dump_fill_mkey, 1);
 	SET(umr_fence, MLX5_CAP_UMR_FENCE_NONE);
-	SET(umr_extended_translation_offset, 1);
+	SET(umr_extended_translation_offset, !vhca->short_umrs);
 	SET(relaxed_ordering_write, 1);
 	SET(relaxed_ordering_read, 1);
 	SET(relaxed_ordering_write_umr, 1);
 	SET(relaxed_ordering_read_umr, 1);
 	SET(pg, 1);
+	SET(log_max_uctx, vhca->devx ? VHCA_LOG_MAX_UCTX : 0);
 #undef SET
 }
 
@@ -119,7 +120,7 @@ static void vhca_caps_fill(struct vhca *vhca)
 	int type;
 
 	memset(vhca->caps, 0, MLX5_CAP_NUM * sizeof(*vhca->caps));
-	vhca_general_caps(VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_MAX));
+	vhca_general_caps(vhca, VHCA_CAP(vhca, MLX5_CAP_GENERAL, VHCA_MAX));
 	vhca_atomic_caps(VHCA_CAP(vhca, MLX5_CAP_ATOMIC, VHCA_MAX));
 	vhca_odp_caps(VHCA_CAP(vhca, MLX5_CAP_ODP, VHCA_MAX),
 		      vhca->transport_faults);
@@ -301,6 +302,10 @@ static const struct {
 	[VHCA_Q_COUNTER] = {
 		MLX5_CMD_OP_ALLOC_Q_COUNTER, MLX5_CMD_OP_DEALLOC_Q_COUNTER,
 		XA_LIMIT(1, VHCA_NUM_Q_COUNTERS - 1),
+	},
+	[VHCA_UCTX] = {
+		MLX5_CMD_OP_CREATE_UCTX, MLX5_CMD_OP_DESTROY_UCTX,
+		XA_LIMIT(1, BIT(VHCA_LOG_MAX_UCTX) - 1),
 	},
 };
 

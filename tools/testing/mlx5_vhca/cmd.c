@@ -58,6 +58,8 @@ static const struct {
 	CMD(DEALLOC_UAR, dealloc_uar, vhca_dealloc_resource),
 	CMD(ALLOC_PD, alloc_pd, vhca_alloc_resource),
 	CMD(DEALLOC_PD, dealloc_pd, vhca_dealloc_resource),
+	CMD(CREATE_UCTX, create_uctx, vhca_alloc_resource),
+	CMD(DESTROY_UCTX, destroy_uctx, vhca_dealloc_resource),
 	CMD(ALLOC_XRCD, alloc_xrcd, vhca_alloc_resource),
 	CMD(DEALLOC_XRCD, dealloc_xrcd, vhca_dealloc_resource),
 	CMD(ALLOC_TRANSPORT_DOMAIN, alloc_transport_domain,

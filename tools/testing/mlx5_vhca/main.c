@@ -31,6 +31,14 @@ static bool transport_faults;
 module_param(transport_faults, bool, 0444);
 MODULE_PARM_DESC(transport_faults, "Raise page faults by the transport scheme");
 
+static bool devx;
+module_param(devx, bool, 0444);
+MODULE_PARM_DESC(devx, "Let users send commands of their own");
+
+static bool short_umrs;
+module_param(short_umrs, bool, 0444);
+MODULE_PARM_DESC(short_umrs, "Let UMRs change the first 65536 translations of an mkey only");
+
 static uint spin_us = 200;
 module_param(spin_us, uint, 0644);
 MODULE_PARM_DESC(spin_us, "How long the device looks out for work without a pause, in microseconds");
@@ -142,6 +150,8 @@ static struct vhca *vhca_alloc(void)
 	vhca->command_timeout_ms = command_timeout_ms;
 	vhca->max_mkeys = max_mkeys;
 	vhca->transport_faults = transport_faults;
+	vhca->devx = devx;
+	vhca->short_umrs = short_umrs;
 	return vhca;
 }
 

@@ -35,6 +35,7 @@
 #define VHCA_LOG_MAX_CQ		16
 #define VHCA_LOG_MAX_SRQ	16
 #define VHCA_LOG_MAX_EQ		6
+#define VHCA_LOG_MAX_UCTX	8
 #define VHCA_LOG_MAX_QUEUE	15
 #define VHCA_LOG_MAX_CQE	22
 #define VHCA_LOG_MAX_MSG	30
@@ -58,6 +59,7 @@ enum vhca_resource {
 	VHCA_XRCD,
 	VHCA_UAR,
 	VHCA_Q_COUNTER,
+	VHCA_UCTX,
 	VHCA_NUM_RESOURCES,
 };
 
@@ -240,6 +242,8 @@ struct vhca {
 	u8 (*caps)[2][MLX5_UN_SZ_BYTES(hca_cap_union)];
 	struct xarray resources[VHCA_NUM_RESOURCES];
 	bool initialized;
+	bool devx;
+	bool short_umrs;
 
 	/* pages.c */
 	u64 *pages;

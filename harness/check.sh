@@ -15,9 +15,19 @@
 need $SELFTEST_PACKAGES $LINT_PACKAGES $USERSPACE_PACKAGES python3-pyverbs
 "$TOP/harness/tree.sh"
 "$TOP/harness/kernel.sh"
-"$TOP/harness/programs.sh"
+build_programs
 "$TOP/harness/modules.sh" mlx5_vhca
 
+# Guests wait most of the time, and these checks need a CPU.
+check_source()
+{
+	say "the core in user space"
+	run_userspace
+	say "checks of the source"
+	run_lint
+}
+
+[ "$FLAVOUR" != plain ] || begin source check_source
 say "unit tests"
 run_kunit
 say "selftests"
@@ -25,9 +35,6 @@ run_selftests
 if [ "$FLAVOUR" = plain ]; then
 	say "rdma-core's tests"
 	run_pyverbs
-	say "the core in user space"
-	run_userspace
-	say "checks of the source"
-	run_lint
+	join source
 fi
 finish

@@ -32,10 +32,28 @@ check()
 	fi
 }
 
+# The tree without get_maintainer.pl, which checkpatch would start for each file
+# to see if it is obsolete: check_maintainers asks for all at once.
+CHECKPATCH_ROOT=$BUILD/lint-root
+
+make_checkpatch_root()
+{
+	local f
+
+	rm -rf "$CHECKPATCH_ROOT"
+	mkdir -p "$CHECKPATCH_ROOT/scripts"
+	for f in "$TREE"/* "$TREE"/scripts/*; do
+		case ${f#"$TREE"/} in
+		scripts|scripts/get_maintainer.pl) ;;
+		*) ln -s "$f" "$CHECKPATCH_ROOT/${f#"$TREE"/}" ;;
+		esac
+	done
+}
+
 checkpatch()
 {
-	(cd "$TREE" && scripts/checkpatch.pl --strict --quiet --no-summary \
-		--terse --show-types "$@")
+	(cd "$TREE" && scripts/checkpatch.pl --root="$CHECKPATCH_ROOT" \
+		--strict --quiet --no-summary --terse --show-types "$@")
 }
 
 # Headers of trace points are written in a language of macros of its own, to
@@ -123,7 +141,7 @@ check_mails()
 	local i ignore mails status=0
 
 	mapfile -t mails < <(ls "$LINT_SERIES"/*.patch)
-	read_map || return
+	read_map && make_checkpatch_root || return
 	for i in "${!mails[@]}"; do
 		ignore=FILE_PATH_CHANGES
 		case ${STEPS[i - 1]} in
@@ -136,11 +154,31 @@ check_mails()
 	return $status
 }
 
+# status FILE...: what MAINTAINERS says of them
+status()
+{
+	(cd "$TREE" && scripts/get_maintainer.pl --status --nom --nol --no-git \
+		--no-git-fallback -f "$@")
+}
+
+# Nothing that the series is about is obsolete.
+check_maintained()
+{
+	local f all
+
+	mapfile -t all < <(new_files; changed_files)
+	status "${all[@]}" | grep -qi obsolete || return 0
+	for f in "${all[@]}"; do
+		! status "$f" | grep -qi obsolete || echo "$f is obsolete"
+	done
+}
+
 # Each new file is in our entry of MAINTAINERS, and each line of it names one.
 check_maintainers()
 {
 	local f pattern patterns
 
+	check_maintained
 	cd "$TOP" || return
 	mapfile -t patterns < <(sed -n 's/^F:\t//p' MAINTAINERS)
 	for f in $(new_files); do
@@ -251,14 +289,21 @@ check_documentation()
 	build_documentation && check_references
 }
 
+# A copy of what the series adds, as a module: coccicheck takes all files at once
+# and a semantic patch only to those that have the words that it needs. git, which
+# would find them faster, does not look into folders that it ignores.
 check_coccinelle()
 {
-	local log=$BUILD/coccicheck.log
+	local dir=$BUILD/cocci log=$BUILD/coccicheck.log list
 
-	added | build_objects gcc CC="ccache gcc" MODE=report C=1 \
-		CHECK="$TREE/scripts/coccicheck" >"$log" 2>&1 ||
+	mapfile -t list < <(added)
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	(cd "$TOP" && cp --parents "${list[@]}" "$dir")
+	make -C "$TREE" O="$TREE/lint-gcc" M="$dir" MODE=report J="$JOBS" \
+		SPFLAGS=--use-coccigrep coccicheck >"$log" 2>&1 ||
 		{ tail -20 "$log"; return 1; }
-	grep -E '^[^ ]+\.[ch]:[0-9]+' "$log" || true
+	sed -nE "s,^$dir/(.*\.[ch]:[0-9]+),\1,p" "$log"
 }
 
 check_shell()
@@ -274,11 +319,15 @@ check_programs()
 	! grep -E 'warning:|error:' "$BUILD/programs.log"
 }
 
-run_lint()
+# Anew: what is not compiled does not warn.
+build_programs()
 {
-	# Anew: what is not compiled does not warn.
 	rm -rf "$BUILD/tools" "$BUILD/selftests"
 	"$TOP/harness/programs.sh"
+}
+
+run_lint()
+{
 	check "series: the same each time" check_same_series
 	check "series: applied by git am" check_git_am
 	check "series: checkpatch" check_mails
@@ -289,13 +338,8 @@ run_lint()
 	check "programs without a warning" check_programs
 	check "shellcheck" check_shell
 	check "gcc W=1 and sparse" compile_objects gcc CC="ccache gcc" C=1
-
-	# Coccinelle spends most of its time on one file.
-	local clang=$BUILD/lint-clang.out
-	compile_objects clang CC="ccache clang" >"$clang" 2>&1 &
+	check "clang W=1" compile_objects clang CC="ccache clang"
 	check "coccicheck" check_coccinelle
-	wait $! || echo "clang failed" >>"$clang"
-	check "clang W=1" cat "$clang"
 }
 
 LINT_PACKAGES="clang sparse coccinelle ocaml-nox ocaml-findlib shellcheck
@@ -306,6 +350,7 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	need $LINT_PACKAGES
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
+	build_programs
 	run_lint
 	finish
 fi

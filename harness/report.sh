@@ -52,6 +52,37 @@ add_results()
 		"$name" "$passed" "$failed" "$skipped" >&2
 }
 
+# begin NAME COMMAND...: in the background, in what time the others leave; its
+# results come with "join NAME"
+begin()
+{
+	local name=$1
+
+	rm -f "$BUILD/$name.results"
+	(
+		renice -n 19 $BASHPID >/dev/null
+		"${@:2}"
+		echo "$PASSED $FAILED $SKIPPED" >"$BUILD/$name.results"
+	) >"$BUILD/$name.out" 2>&1 &
+	BEGUN=$!
+	# What is in the background does not hear it.
+	trap 'kill 0' INT
+}
+
+# join NAME: waits for what was begun, and shows what it said
+join()
+{
+	local name=$1 passed=0 failed=1 skipped=0
+
+	wait "$BEGUN" || true
+	cat "$BUILD/$name.out" >&2
+	[ ! -f "$BUILD/$name.results" ] ||
+		read -r passed failed skipped <"$BUILD/$name.results"
+	PASSED=$((PASSED + passed))
+	FAILED=$((FAILED + failed))
+	SKIPPED=$((SKIPPED + skipped))
+}
+
 # check_console NAME FILE: a kernel that complained has failed a test, unless
 # the test announced that it would
 check_console()

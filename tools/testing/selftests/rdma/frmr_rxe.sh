@@ -228,6 +228,55 @@ test_histograms_count_hits_misses_and_what_aged()
 		"num_dma_blocks: *4 } .* count: *5$"
 }
 
+# Tables of 2 GiB, of which the kernel has none.
+test_impossible_pin_gives_nothing_up()
+{
+	churn -n 50 -m 50 -s 1 -v 0 >/dev/null &&
+	refused "No MR of this device can have this key" \
+		set_pools pinned 0:8000000:0:0 1 &&
+	equal "given up" "$(total reclaimed)" 0 &&
+	equal idle "$(in_pool 1 queue_handles)" 50 &&
+	equal "impossible pools" "$(in_pool $((0x8000000)) created)" none
+}
+
+oom_kills()
+{
+	awk '$1 == "oom_kill" { print $2 }' /proc/vmstat
+}
+
+# Tables of 1 GiB, one more than memory can hold
+test_pin_that_memory_cannot_hold_kills_nobody()
+{
+	local kbytes kills
+
+	kbytes=$(awk '/^MemTotal/ { print $2 }' /proc/meminfo)
+	kills=$(oom_kills)
+	refused "did not create as many" \
+		set_pools pinned 0:4000000:0:0 $(((kbytes >> 20) + 1)) &&
+	equal "processes killed" "$(oom_kills)" "$kills" &&
+	equal pinned "$(in_pool $((0x4000000)) pinned_handles)" 0 &&
+	set_pools aging 1 &&
+	eventually 20 no_pools
+}
+
+max_mrs()
+{
+	ibv_devinfo -v -d "$DEV" | awk '$1 == "max_mr:" { print $2 }'
+}
+
+# All indexes but a few are those of idle objects.
+test_full_device_gives_up_few_idle_objects()
+{
+	set_pools pinned 0:1:0:0 $(($(max_mrs) - 10)) &&
+	set_pools pinned 0:1:0:0 0 &&
+	churn -n 50 -m 50 -s 4 -v 0 >/dev/null &&
+	equal created "$(in_pool 4 created)" 50 &&
+	[ "$(total reclaimed)" -gt 0 ] && [ "$(total reclaimed)" -le 100 ] &&
+		return
+	ktap_print_msg "given up: $(total reclaimed)"
+	return 1
+}
+
 test_all_at_once()
 {
 	all_at_once &&

@@ -9,6 +9,7 @@
  * The handle is the mkey itself: its low byte is the variant under which it was
  * known last.
  */
+#include <kunit/visibility.h>
 #include <linux/pci.h>
 #include <rdma/frmr_pools.h>
 
@@ -20,17 +21,20 @@
 
 /*
  * kernel_vendor_key: mkeys of ib_alloc_mr(). They keep to themselves, as their
- * owners' work requests change other properties than the driver's UMRs do.
+ * owners' work requests change other properties than the driver's UMRs do. The
+ * lower half is for properties that a device may have one day, such as the
+ * steering tag of a user's MR.
  */
-enum {
-	MLX5_FRMR_MEM_REG = 1,
-	MLX5_FRMR_SG_GAPS,
-};
+#define MLX5_FRMR_MEM_REG BIT_ULL(32)
+#define MLX5_FRMR_SG_GAPS BIT_ULL(33)
 
 #define MLX5_FRMR_MIN_BLOCKS 4
 
-/* Up to here sizes are rounded to powers of two: 8 MB of MTTs, 4 GB of pages */
-#define MLX5_FRMR_MAX_ROUNDED BIT(20)
+/* Up to here sizes are powers of two: 8 MB of MTTs, 4 GB of pages */
+#define MLX5_FRMR_MAX_POWER_OF_TWO BIT(20)
+
+/* Above it, so many sizes from one power of two to the next */
+#define MLX5_FRMR_SIZES_PER_DOUBLING 8
 
 /* The mkey context counts translations in 32 bits; so may size_t. */
 #define MLX5_FRMR_MAX_BLOCKS BIT(31)
@@ -66,14 +70,24 @@ static size_t mlx5_frmr_max_blocks(struct mlx5_ib_dev *dev,
 }
 
 /*
- * Few sizes make few pools. Large ones are rounded no more than UMRs demand:
- * half of the translations would be for nothing, and few of them are in use.
+ * Whatever users ask for, there are 19 sizes up to 2^20 blocks and 88 above.
+ *
+ * MRs of up to 2^20 blocks are many and of many sizes. Finer sizes would have
+ * a registration miss while the mkeys of the last one idle in the next smaller
+ * pool. The price is a quarter of each table on average, and most tables are
+ * small. Above, MRs are few and that quarter would be megabytes, so there no
+ * more than an eighth is left unused.
  */
-static size_t mlx5_frmr_round(size_t num_blocks)
+VISIBLE_IF_KUNIT size_t mlx5_frmr_round(size_t num_blocks)
 {
-	if (num_blocks > MLX5_FRMR_MAX_ROUNDED)
-		return ALIGN(num_blocks, MLX5_UMR_MTT_NUM_ENTRIES_ALIGNMENT);
-	return roundup_pow_of_two(max(num_blocks, MLX5_FRMR_MIN_BLOCKS));
+	size_t doubled;
+
+	if (num_blocks <= MLX5_FRMR_MIN_BLOCKS)
+		return MLX5_FRMR_MIN_BLOCKS;
+	doubled = roundup_pow_of_two(num_blocks);
+	if (num_blocks <= MLX5_FRMR_MAX_POWER_OF_TWO)
+		return doubled;
+	return ALIGN(num_blocks, doubled / 2 / MLX5_FRMR_SIZES_PER_DOUBLING);
 }
 
 /* Sets the size; everything else of @key is there. */
@@ -153,8 +167,8 @@ static void mlx5_frmr_destroy(struct ib_device *device, u32 *handles, u32 count)
 	for (i = 0; i < count; i++) {
 		err = mlx5_core_destroy_mkey(dev->mdev, handles[i]);
 		if (err)
-			mlx5_ib_warn(dev, "mkey 0x%x is lost, err %d\n",
-				     handles[i], err);
+			mlx5_ib_warn_rl(dev, "mkey 0x%x is lost, err %d\n",
+					handles[i], err);
 	}
 }
 

@@ -17,4 +17,18 @@ int mlx5_frmr_attach_ulp(struct mlx5_ib_mr *mr, struct ib_pd *pd);
 int mlx5_frmr_revoke(struct mlx5_ib_mr *mr);
 void mlx5_frmr_push(struct mlx5_ib_mr *mr);
 
+/*
+ * Whether an error of a pool ends the registration: a process that is killed
+ * has no use for an mkey of its own, and firmware that does not answer would
+ * let it wait a second time.
+ */
+static inline bool mlx5_frmr_is_final(int err)
+{
+	return err == -EINTR || err == -ETIMEDOUT;
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+size_t mlx5_frmr_round(size_t num_blocks);
+#endif
+
 #endif /* _MLX5_IB_FRMR_H */

@@ -44,7 +44,7 @@ static int fake_create_mkey(struct mlx5_core_dev *mdev, u32 *key, u32 *in,
 	if (fails_now(&hca->good_creates, &hca->bad_creates))
 		return hca->create_err;
 	if (hca->live >= hca->limit)
-		return -ENOMEM;
+		return hca->full_err;
 	if (mdev->state == MLX5_DEVICE_STATE_INTERNAL_ERROR)
 		return -EIO;
 
@@ -67,6 +67,48 @@ static int fake_create_mkey(struct mlx5_core_dev *mdev, u32 *key, u32 *in,
 	       MLX5_GET(mkc, mkc, mkey_7_0);
 	hca->last_key = *key;
 	return 0;
+}
+
+/* What the firmware says where mlx5_core says @err; or 0 if it can't say so. */
+static u8 status_of(int err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return MLX5_CMD_STAT_LIM_ERR;
+	case -EAGAIN:
+		return MLX5_CMD_STAT_NO_RES_ERR;
+	case -EBUSY:
+		return MLX5_CMD_STAT_RES_BUSY;
+	case -EINVAL:
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	case -EIO:
+		return MLX5_CMD_STAT_INT_ERR;
+	default:
+		return 0;
+	}
+}
+
+/* Only DEVX users create mkeys by it. */
+static int fake_cmd_do(struct mlx5_core_dev *mdev, void *in, int in_size,
+		       void *out, int out_size)
+{
+	struct fake_hca *hca = current_hca();
+	u32 key = 0;
+	int err;
+
+	KUNIT_EXPECT_EQ(hca->test, MLX5_GET(create_mkey_in, in, opcode),
+			MLX5_CMD_OP_CREATE_MKEY);
+	err = fake_create_mkey(mdev, &key, in, in_size);
+	memset(out, 0, out_size);
+	if (!status_of(err)) {
+		MLX5_SET(create_mkey_out, out, mkey_index,
+			 mlx5_mkey_to_idx(key));
+		return err;
+	}
+	MLX5_SET(create_mkey_out, out, status, status_of(err));
+	MLX5_SET(create_mkey_out, out, syndrome,
+		 FAKE_HCA_SYNDROME + hca->creates);
+	return -EREMOTEIO;
 }
 
 static int fake_destroy_mkey(struct mlx5_core_dev *mdev, u32 key)
@@ -351,6 +393,7 @@ static void activate_stubs(struct kunit *test)
 				   fake_create_mkey);
 	kunit_activate_static_stub(test, mlx5_core_destroy_mkey,
 				   fake_destroy_mkey);
+	kunit_activate_static_stub(test, mlx5_cmd_do, fake_cmd_do);
 	kunit_activate_static_stub(test, mlx5_core_create_psv,
 				   fake_create_psv);
 	kunit_activate_static_stub(test, mlx5_core_destroy_psv,
@@ -447,6 +490,7 @@ int fake_hca_init(struct kunit *test)
 	hca->mdev->pdev = hca->pdev;
 	hca->next_index = 0x1000;
 	hca->limit = U32_MAX;
+	hca->full_err = -ENOMEM;
 	hca->create_err = -ENOMEM;
 	xa_init(&hca->mkeys);
 	init_caps(hca);
@@ -459,3 +503,5 @@ int fake_hca_init(struct kunit *test)
 	ret = kunit_add_action_or_reset(test, fake_hca_free, hca);
 	return ret ?: dev_set_name(&hca->dev->ib_dev.dev, "fake_hca");
 }
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);

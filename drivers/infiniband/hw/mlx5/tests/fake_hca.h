@@ -21,6 +21,9 @@
 /* PSVs are handed out from here on, and taken back only from here on. */
 #define FAKE_HCA_PSV 0x50
 
+/* To which failed commands of DEVX users add the number of CREATE_MKEYs. */
+#define FAKE_HCA_SYNDROME 0x1000
+
 /**
  * struct fake_mkey - an mkey that exists
  * @in: the command that created it, without the translations
@@ -54,7 +57,8 @@ struct fake_mkey {
  * @resource_inits: how often the driver asked for its UMR QP
  * @last_key: key of the last mkey that was created
  * @last_umr: the last UMR
- * @limit: the most mkeys that can be live; above it comes -ENOMEM
+ * @limit: the most mkeys that can be live; above it comes @full_err
+ * @full_err: negative errno
  * @good_creates: commands to let pass before @bad_creates fail
  * @bad_creates: commands that fail with @create_err
  * @create_err: negative errno
@@ -84,6 +88,7 @@ struct fake_hca {
 	struct mlx5r_umr_wqe last_umr;
 
 	u32 limit;
+	int full_err;
 	u32 good_creates;
 	u32 bad_creates;
 	int create_err;

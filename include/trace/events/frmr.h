@@ -15,16 +15,22 @@
 #include <linux/tracepoint.h>
 #include <rdma/ib_verbs.h>
 
-#define FRMR_TRACE_KEY_FIELDS			\
-	__string(device, dev_name(&device->dev))\
-	__field(u64, vendor_key)		\
-	__field(u64, kernel_vendor_key)		\
-	__field(u64, num_dma_blocks)		\
-	__field(u32, access_flags)		\
+/*
+ * A rename frees what dev_name() returns. device->name changes in place: in the
+ * worst case the event has half of the old name and half of the new.
+ */
+#define FRMR_TRACE_KEY_FIELDS				\
+	__array(char, device, IB_DEVICE_NAME_MAX)	\
+	__field(u64, vendor_key)			\
+	__field(u64, kernel_vendor_key)			\
+	__field(u64, num_dma_blocks)			\
+	__field(u32, access_flags)			\
 	__field(u8, ats)
 
 #define FRMR_TRACE_KEY_ASSIGN					\
-	__assign_str(device);					\
+	/* a rename may be under way */				\
+	data_race(memcpy(__entry->device, device->name,		\
+			 IB_DEVICE_NAME_MAX));			\
 	__entry->vendor_key = key->vendor_key;			\
 	__entry->kernel_vendor_key = key->kernel_vendor_key;	\
 	__entry->num_dma_blocks = key->num_dma_blocks;		\
@@ -34,7 +40,7 @@
 #define FRMR_TRACE_KEY_FMT "dev=%s key=%llx:%llx:%x:%x[%llx] "
 
 #define FRMR_TRACE_KEY_ARGS						\
-	__get_str(device), __entry->vendor_key,				\
+	__entry->device, __entry->vendor_key,				\
 	__entry->num_dma_blocks, __entry->access_flags, __entry->ats,	\
 	__entry->kernel_vendor_key
 

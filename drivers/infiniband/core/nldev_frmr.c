@@ -2,6 +2,7 @@
 /*
  * RDMA device netlink: the FRMR pools.
  */
+#include <linux/sched/signal.h>
 #include <net/netlink.h>
 #include <rdma/ib_verbs.h>
 #include <rdma/rdma_netlink.h>
@@ -10,6 +11,9 @@
 #include "core_priv.h"
 #include "frmr_pools.h"
 #include "nldev.h"
+
+/* Handles given back at a time */
+#define FRMR_RECLAIM_BATCH 64U
 
 /* What a dump remembers from one message to the next. */
 struct frmr_dump_ctx {
@@ -42,7 +46,7 @@ static int fill_key(struct sk_buff *msg, const struct ib_frmr_key *key)
 }
 
 /* Numbers without an attribute of their own: tools print them by name. */
-static int fill_stats(struct sk_buff *msg, const struct ib_frmr_pool_info *info)
+static int fill_stats(struct sk_buff *msg, const u64 stats[IB_FRMR_NUM_STATS])
 {
 	static const char * const names[IB_FRMR_NUM_STATS] = {
 		[IB_FRMR_HITS] = "hits",
@@ -61,7 +65,7 @@ static int fill_stats(struct sk_buff *msg, const struct ib_frmr_pool_info *info)
 	if (!nest)
 		return -EMSGSIZE;
 	for (i = 0; i < IB_FRMR_NUM_STATS; i++)
-		if (rdma_nl_put_driver_u64(msg, names[i], info->stats[i]))
+		if (rdma_nl_put_driver_u64(msg, names[i], stats[i]))
 			return -EMSGSIZE;
 	nla_nest_end(msg, nest);
 	return 0;
@@ -84,12 +88,21 @@ static int fill_pool(struct sk_buff *msg, const struct ib_frmr_pool_info *info)
 			      info->in_use, RDMA_NLDEV_ATTR_PAD) ||
 	    nla_put_u32(msg, RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES,
 			info->pinned) ||
-	    fill_stats(msg, info)) {
+	    fill_stats(msg, info->stats)) {
 		nla_nest_cancel(msg, nest);
 		return -EMSGSIZE;
 	}
 	nla_nest_end(msg, nest);
 	return 0;
+}
+
+/* What all pools counted that the device ever had, also those that are gone. */
+static int fill_totals(struct sk_buff *msg, struct ib_frmr_pools *pools)
+{
+	u64 totals[IB_FRMR_NUM_STATS];
+
+	ib_frmr_pools_totals(pools, totals);
+	return fill_stats(msg, totals);
 }
 
 /* Adds the next pools; returns how many, or -EMSGSIZE if not one fits. */
@@ -112,8 +125,8 @@ static int fill_pools(struct sk_buff *msg, struct ib_frmr_pools *pools,
 
 /*
  * One message of a dump: the device, the aging period, and pools; the first has
- * no pool if there is none. Returns its length, 0 if there is nothing left to
- * show, or -EMSGSIZE if not one pool fits.
+ * the totals, too, and no pool if there is none. Returns its length, 0 if there
+ * is nothing left to show, or -EMSGSIZE if not one pool fits.
  */
 static int fill_message(struct sk_buff *skb, struct netlink_callback *cb,
 			struct ib_device *device, struct ib_frmr_pools *pools,
@@ -132,7 +145,8 @@ static int fill_message(struct sk_buff *skb, struct netlink_callback *cb,
 		return -EMSGSIZE;
 	if (!fill_nldev_handle(skb, device) &&
 	    !nla_put_u32(skb, RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD,
-			 ib_frmr_pools_aging_period(pools)))
+			 ib_frmr_pools_aging_period(pools)) &&
+	    (ctx->answered || !fill_totals(skb, pools)))
 		table = nla_nest_start_noflag(skb, RDMA_NLDEV_ATTR_FRMR_POOLS);
 	if (table)
 		ret = fill_pools(skb, pools, ctx, kernel_pools);
@@ -273,6 +287,31 @@ out:
 	return ret;
 }
 
+/* The driver's own errors are many; they all say that it is not to be had. */
+static void explain_errno(int error, struct netlink_ext_ack *extack)
+{
+	switch (error) {
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EAGAIN:
+	case -EBUSY:
+		NL_SET_ERR_MSG(extack,
+			       "The device did not create as many handles");
+		break;
+	case -ETIMEDOUT:
+		NL_SET_ERR_MSG(extack, "The device did not answer in time");
+		break;
+	case -EINTR:
+		NL_SET_ERR_MSG(extack, "A signal ended it");
+		break;
+	case -ENODEV:
+		NL_SET_ERR_MSG(extack, "The device goes away");
+		break;
+	default:
+		NL_SET_ERR_MSG(extack, "The device failed to create a handle");
+	}
+}
+
 /* Why ib_frmr_pools_set_pinned() did not do what it was asked for. */
 static void explain_pinned(struct ib_device *device,
 			   const struct ib_frmr_key *key, u32 count,
@@ -288,9 +327,8 @@ static void explain_pinned(struct ib_device *device,
 	else if (error == -EINVAL || error == -EOPNOTSUPP)
 		NL_SET_ERR_MSG_ATTR(extack, nest,
 				    "No MR of this device can have this key");
-	else if (error == -ENOMEM || error == -EBUSY || error == -ENOSPC)
-		NL_SET_ERR_MSG(extack,
-			       "The device did not create as many handles");
+	else
+		explain_errno(error, extack);
 }
 
 static int set_pinned(struct ib_device *device, struct nlattr **tb,
@@ -333,19 +371,66 @@ static int set_aging_period(struct ib_device *device, struct nlattr **tb,
 	return ret;
 }
 
-static int set_pools(struct ib_device *device, struct nlattr **tb,
-		     struct netlink_ext_ack *extack)
+/*
+ * Gives back what idles now. What comes back meanwhile is for the next request,
+ * or this one might never end; and a registration on a full device waits for
+ * one batch, not for all.
+ */
+static void reclaim_idle(struct ib_device *device, struct ib_frmr_pools *pools)
+{
+	struct ib_frmr_key last = {};
+	struct ib_frmr_pool_info info;
+	u32 left = 0, n = 1;
+
+	while (ib_frmr_pools_next_info(pools, &last, &info)) {
+		left += info.idle;
+		last = info.key;
+	}
+	for (; left && n; left -= n)
+		n = ib_frmr_pools_reclaim(device,
+					  min(left, FRMR_RECLAIM_BATCH));
+}
+
+/* No idle handle at all: the one number that can be asked for. */
+static int set_idle(struct ib_device *device, struct ib_frmr_pools *pools,
+		    struct nlattr **tb, struct netlink_ext_ack *extack)
+{
+	struct nlattr *attr = tb[RDMA_NLDEV_ATTR_FRMR_POOL_QUEUE_HANDLES];
+
+	if (tb[RDMA_NLDEV_ATTR_FRMR_POOL_KEY]) {
+		NL_SET_ERR_MSG(extack,
+			       "All pools give idle handles back: it takes no key");
+		return -EINVAL;
+	}
+	if (nla_get_u32(attr)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "The number of idle handles can be set to 0 only");
+		return -EINVAL;
+	}
+	reclaim_idle(device, pools);
+	if (fatal_signal_pending(current)) {
+		explain_errno(-EINTR, extack);
+		return -EINTR;
+	}
+	return 0;
+}
+
+static int set_pools(struct ib_device *device, struct ib_frmr_pools *pools,
+		     struct nlattr **tb, struct netlink_ext_ack *extack)
 {
 	bool period = tb[RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD];
 	bool pinned = tb[RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES];
+	bool idle = tb[RDMA_NLDEV_ATTR_FRMR_POOL_QUEUE_HANDLES];
 
-	if (period == pinned) {
+	if (period + pinned + idle != 1) {
 		NL_SET_ERR_MSG(extack,
-			       "Set either an aging period or pinned handles");
+			       "Set either an aging period, pinned or idle handles");
 		return -EINVAL;
 	}
-	return period ? set_aging_period(device, tb, extack) :
-			set_pinned(device, tb, extack);
+	if (period)
+		return set_aging_period(device, tb, extack);
+	return pinned ? set_pinned(device, tb, extack) :
+			set_idle(device, pools, tb, extack);
 }
 
 /**
@@ -354,15 +439,16 @@ static int set_pools(struct ib_device *device, struct nlattr **tb,
  * @nlh: its header
  * @extack: out: what is wrong with it
  *
- * Sets the aging period, or the number of handles that a pool keeps.
+ * Sets the aging period, or the number of handles that a pool keeps, or has all
+ * pools give back now what is idle and not pinned.
  *
- * To fill a pool may take long. Meanwhile only the pools are held: a reference
- * on the device would have its unregistration wait, while the pools' cleanup
- * ends the fill. The device stays until they are put.
+ * To fill or to empty a pool may take long. Meanwhile only the pools are held: a
+ * reference on the device would have its unregistration wait, while the pools'
+ * cleanup ends either. The device stays until they are put.
  *
  * Return: 0; -EINVAL if the request makes no sense or names no device;
- * -EOPNOTSUPP if the device has no pools; -ENODEV if it goes away; -ENOMEM; or
- * what ib_frmr_pools_set_pinned() returns.
+ * -EOPNOTSUPP if the device has no pools; -ENODEV if it goes away; -EINTR after
+ * a fatal signal; -ENOMEM; or what ib_frmr_pools_set_pinned() returns.
  */
 int nldev_frmr_pools_set_doit(struct sk_buff *skb, struct nlmsghdr *nlh,
 			      struct netlink_ext_ack *extack)
@@ -383,10 +469,10 @@ int nldev_frmr_pools_set_doit(struct sk_buff *skb, struct nlmsghdr *nlh,
 		goto out;
 	}
 
-	ret = set_pools(device, tb, extack);
+	ret = set_pools(device, pools, tb, extack);
 	if (ret && READ_ONCE(device->frmr_pools) != pools) {
-		NL_SET_ERR_MSG(extack, "The device goes away");
 		ret = -ENODEV;
+		explain_errno(ret, extack);
 	}
 	ib_frmr_pools_put(pools);
 out:

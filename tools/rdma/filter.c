@@ -2,36 +2,82 @@
 /*
  * Picks pools: those of one device or of all, with some properties or any.
  */
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rdma_frmr.h"
 
-enum { VENDOR_KEY, NUM_DMA_BLOCKS, ACCESS_FLAGS, ATS };
-
-static const struct {
-	const char *name;
-	int base;
-} fields[NUM_FILTERS] = {
-	[VENDOR_KEY] = { "vendor_key", 16 },
-	[NUM_DMA_BLOCKS] = { "num_dma_blocks", 10 },
-	[ACCESS_FLAGS] = { "access_flags", 16 },
-	[ATS] = { "ats", 10 },
+enum {
+	VENDOR_KEY, NUM_DMA_BLOCKS, ACCESS_FLAGS, ATS,
+	QUEUE, IN_USE, MAX_IN_USE, PINNED
 };
 
-static int find_field(const char *name)
+/* The names that the rdma tool has for them. */
+static const char * const names[NUM_FILTERS] = {
+	[VENDOR_KEY] = "vendor_key",
+	[NUM_DMA_BLOCKS] = "num_dma_blocks",
+	[ACCESS_FLAGS] = "access_flags",
+	[ATS] = "ats",
+	[QUEUE] = "queue",
+	[IN_USE] = "in_use",
+	[MAX_IN_USE] = "max_in_use",
+	[PINNED] = "pinned",
+};
+
+static int find_name(const char *name)
 {
 	int i;
 
 	for (i = 0; i < NUM_FILTERS; i++)
-		if (!strcmp(name, fields[i].name))
+		if (!strcmp(name, names[i]))
 			return i;
 	return -1;
 }
 
+/* A decimal number, or one in hex after 0x. */
+static bool take_number(const char **text, __u64 *value)
+{
+	bool hex = !strncmp(*text, "0x", 2);
+	char *end;
+
+	if (!isxdigit((*text)[hex ? 2 : 0]))
+		return false;
+	errno = 0;
+	*value = strtoull(*text, &end, hex ? 16 : 10);
+	if (errno || end == *text)
+		return false;
+	*text = end;
+	return true;
+}
+
+/* @list has numbers and ranges of them, as in 1,4-16. False if it does not. */
+static bool look_up(const char *list, __u64 value, bool *found)
+{
+	__u64 first, last;
+
+	*found = false;
+	for (;; list++) {
+		if (!take_number(&list, &first))
+			return false;
+		last = first;
+		if (*list == '-') {
+			list++;
+			if (!take_number(&list, &last) || last < first)
+				return false;
+		}
+		if (first <= value && value <= last)
+			*found = true;
+		if (*list != ',')
+			return !*list;
+	}
+}
+
 int filter_parse(struct filter *filter, int argc, char **argv)
 {
+	bool found;
 	int i;
 
 	for (; argc; argc -= 2, argv += 2) {
@@ -41,29 +87,45 @@ int filter_parse(struct filter *filter, int argc, char **argv)
 			filter->dev = argv[1];
 			continue;
 		}
-		i = find_field(argv[0]);
+		i = find_name(argv[0]);
 		if (i < 0)
 			return usage_error("unknown filter", argv[0]);
-		if (!parse_number(argv[1], fields[i].base, UINT64_MAX,
-				  &filter->value[i]))
+		if (!look_up(argv[1], 0, &found))
 			return usage_error("no value for this filter", argv[1]);
-		filter->set[i] = true;
+		filter->lists[i] = argv[1];
 	}
 	return 0;
 }
 
-static bool matches(const struct filter *filter, const struct frmr_key *key)
+/* Whether it lets all pools pass, of one device or of all. */
+bool filter_is_empty(const struct filter *filter)
 {
-	__u64 values[NUM_FILTERS] = {
-		[VENDOR_KEY] = key->vendor_key,
-		[NUM_DMA_BLOCKS] = key->num_dma_blocks,
-		[ACCESS_FLAGS] = key->access_flags,
-		[ATS] = key->ats,
-	};
 	int i;
 
 	for (i = 0; i < NUM_FILTERS; i++)
-		if (filter->set[i] && filter->value[i] != values[i])
+		if (filter->lists[i])
+			return false;
+	return true;
+}
+
+static bool matches(const struct filter *filter, const struct frmr_pool *pool)
+{
+	__u64 values[NUM_FILTERS] = {
+		[VENDOR_KEY] = pool->key.vendor_key,
+		[NUM_DMA_BLOCKS] = pool->key.num_dma_blocks,
+		[ACCESS_FLAGS] = pool->key.access_flags,
+		[ATS] = pool->key.ats,
+		[QUEUE] = pool->queue_handles,
+		[IN_USE] = pool->in_use,
+		[MAX_IN_USE] = pool->max_in_use,
+		[PINNED] = pool->pinned_handles,
+	};
+	bool found;
+	int i;
+
+	for (i = 0; i < NUM_FILTERS; i++)
+		if (filter->lists[i] &&
+		    (!look_up(filter->lists[i], values[i], &found) || !found))
 			return false;
 	return true;
 }
@@ -114,13 +176,13 @@ struct walk {
 	void *arg;
 };
 
-static void pass_matching(const char *dev, __u32 aging_period,
+static void pass_matching(const struct frmr_device *dev,
 			  const struct frmr_pool *pool, void *arg)
 {
 	const struct walk *walk = arg;
 
-	if (matches(walk->filter, &pool->key))
-		walk->fn(dev, aging_period, pool, walk->arg);
+	if (!pool || matches(walk->filter, pool))
+		walk->fn(dev, pool, walk->arg);
 }
 
 int filter_pools(const struct filter *filter, bool details, pool_fn fn,

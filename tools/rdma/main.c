@@ -17,7 +17,10 @@ static const char usage[] =
 "COMMANDS\n"
 "  show frmr_pools [ dev DEV ] [ FILTER ... ]\n"
 "        show the pools, or those that match each FILTER:\n"
-"        vendor_key HEX, num_dma_blocks N, access_flags HEX, ats 0|1\n"
+"        vendor_key, num_dma_blocks, access_flags, ats, queue, in_use,\n"
+"        max_in_use or pinned, and numbers or ranges as in 1,4-16,0x100\n"
+"  show frmr_totals [ dev DEV ]\n"
+"        show what all pools counted, those that are gone included\n"
 "  watch frmr_pools [ interval SECONDS ] [ count N ] [ dev DEV ] [ FILTER ... ]\n"
 "        show what the pools do, again and again\n"
 "  set frmr_pools dev DEV aging SECONDS\n"
@@ -25,6 +28,8 @@ static const char usage[] =
 "  set frmr_pools dev DEV pinned KEY COUNT\n"
 "        keep COUNT handles in the pool KEY, which is\n"
 "        vendor_key:num_dma_blocks:access_flags:ats, each in hex\n"
+"  set frmr_pools dev DEV reclaim\n"
+"        destroy all idle handles now, except pinned ones\n"
 "  help  show this text\n"
 "\n"
 "OPTIONS\n"
@@ -65,13 +70,13 @@ void format_key(char *text, size_t size, const struct frmr_key *key)
 			 key->kernel_vendor_key);
 }
 
-__u64 pool_counter(const struct frmr_pool *pool, const char *name)
+__u64 counter(const struct frmr_counters *counters, const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < pool->num_counters; i++)
-		if (!strcmp(pool->counters[i].name, name))
-			return pool->counters[i].value;
+	for (i = 0; i < counters->num; i++)
+		if (!strcmp(counters->list[i].name, name))
+			return counters->list[i].value;
 	return 0;
 }
 
@@ -79,6 +84,24 @@ __u64 pool_counter(const struct frmr_pool *pool, const char *name)
 double hit_rate(__u64 hits, __u64 misses)
 {
 	return hits + misses ? 100.0 * hits / (hits + misses) : 0;
+}
+
+/* A verb, its object, and what else it needs. */
+static int run_verb(const struct options *opt, int argc, char **argv)
+{
+	bool totals = !strcmp(argv[1], "frmr_totals");
+
+	if (!totals && strcmp(argv[1], "frmr_pools"))
+		return usage_error("expected: frmr_pools or frmr_totals",
+				   argv[1]);
+	if (!strcmp(argv[0], "show"))
+		return totals ? cmd_show_totals(opt, argc - 2, argv + 2) :
+				cmd_show(opt, argc - 2, argv + 2);
+	if (!totals && !strcmp(argv[0], "watch"))
+		return cmd_watch(opt, argc - 2, argv + 2);
+	if (!totals && !strcmp(argv[0], "set"))
+		return cmd_set(opt, argc - 2, argv + 2);
+	return usage_error("unknown command", argv[0]);
 }
 
 static int run_command(const struct options *opt, int argc, char **argv)
@@ -95,18 +118,11 @@ static int run_command(const struct options *opt, int argc, char **argv)
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;
 	}
-	if (argc < 3 || strcmp(argv[2], "frmr_pools"))
+	if (argc < 3)
 		return usage_error("expected: resource show|watch|set frmr_pools", NULL);
 	if (nl_open())
 		return EXIT_FAILURE;
-	if (!strcmp(argv[1], "show"))
-		status = cmd_show(opt, argc - 3, argv + 3);
-	else if (!strcmp(argv[1], "watch"))
-		status = cmd_watch(opt, argc - 3, argv + 3);
-	else if (!strcmp(argv[1], "set"))
-		status = cmd_set(argc - 3, argv + 3);
-	else
-		status = usage_error("unknown command", argv[1]);
+	status = run_verb(opt, argc - 1, argv + 1);
 	nl_close();
 	return status;
 }

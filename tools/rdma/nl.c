@@ -142,6 +142,7 @@ struct walk {
 	device_fn device;
 	pool_fn pool;
 	void *arg;
+	struct frmr_device frmr;
 };
 
 static int on_device(const struct nlmsghdr *nlh, void *arg)
@@ -212,7 +213,8 @@ static void read_key(const struct nlattr *nest, struct frmr_key *key)
 }
 
 /* The table of driver values is a sequence: a name, then its value. */
-static void read_counters(const struct nlattr *nest, struct frmr_pool *pool)
+static void read_counters(const struct nlattr *nest,
+			  struct frmr_counters *counters)
 {
 	const struct nlattr *attr;
 	const char *name = NULL;
@@ -223,11 +225,11 @@ static void read_counters(const struct nlattr *nest, struct frmr_pool *pool)
 			name = mnl_attr_get_str(attr);
 			break;
 		case RDMA_NLDEV_ATTR_DRIVER_U64:
-			if (!name || pool->num_counters == MAX_COUNTERS)
+			if (!name || counters->num == MAX_COUNTERS)
 				break;
-			snprintf(pool->counters[pool->num_counters].name,
-				 sizeof(pool->counters[0].name), "%s", name);
-			pool->counters[pool->num_counters++].value =
+			snprintf(counters->list[counters->num].name,
+				 sizeof(counters->list[0].name), "%s", name);
+			counters->list[counters->num++].value =
 				mnl_attr_get_u64(attr);
 			break;
 		}
@@ -248,12 +250,23 @@ static void read_pool(const struct nlattr *nest, struct frmr_pool *pool)
 	pool->in_use = get_u64(&t, RDMA_NLDEV_ATTR_FRMR_POOL_IN_USE);
 	pool->max_in_use = get_u64(&t, RDMA_NLDEV_ATTR_FRMR_POOL_MAX_IN_USE);
 	if (t.attr[RDMA_NLDEV_ATTR_DRIVER])
-		read_counters(t.attr[RDMA_NLDEV_ATTR_DRIVER], pool);
+		read_counters(t.attr[RDMA_NLDEV_ATTR_DRIVER], &pool->counters);
+}
+
+/* Each message names the device; only the first of a dump has the totals. */
+static void read_pools_device(const struct table *t, struct frmr_device *dev)
+{
+	dev->index = get_u32(t, RDMA_NLDEV_ATTR_DEV_INDEX);
+	snprintf(dev->name, sizeof(dev->name), "%s", get_name(t));
+	dev->aging_period =
+		get_u32(t, RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD);
+	if (t->attr[RDMA_NLDEV_ATTR_DRIVER])
+		read_counters(t->attr[RDMA_NLDEV_ATTR_DRIVER], &dev->totals);
 }
 
 static int on_pools(const struct nlmsghdr *nlh, void *arg)
 {
-	const struct walk *walk = arg;
+	struct walk *walk = arg;
 	const struct nlattr *entry;
 	struct frmr_pool pool;
 	struct table t = {};
@@ -261,12 +274,11 @@ static int on_pools(const struct nlmsghdr *nlh, void *arg)
 	mnl_attr_parse(nlh, 0, to_table, &t);
 	if (!t.attr[RDMA_NLDEV_ATTR_FRMR_POOLS])
 		return MNL_CB_OK;
+	read_pools_device(&t, &walk->frmr);
 	mnl_attr_for_each_nested(entry, t.attr[RDMA_NLDEV_ATTR_FRMR_POOLS]) {
 		memset(&pool, 0, sizeof(pool));
 		read_pool(entry, &pool);
-		walk->pool(get_name(&t),
-			   get_u32(&t, RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD),
-			   &pool, walk->arg);
+		walk->pool(&walk->frmr, &pool, walk->arg);
 	}
 	return MNL_CB_OK;
 }
@@ -275,13 +287,18 @@ int nl_pools(__u32 index, bool details, pool_fn fn, void *arg)
 {
 	struct walk walk = { .pool = fn, .arg = arg };
 	struct nlmsghdr *nlh;
+	int ret;
 
 	nlh = new_request(RDMA_NLDEV_CMD_FRMR_POOLS_GET,
 			  NLM_F_ACK | NLM_F_DUMP);
 	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_DEV_INDEX, index);
 	if (details)
 		mnl_attr_put_u8(nlh, RDMA_NLDEV_ATTR_DRIVER_DETAILS, 1);
-	return talk(nlh, on_pools, &walk);
+	ret = talk(nlh, on_pools, &walk);
+	/* A device without pools sends no message. */
+	if (!ret && walk.frmr.name[0])
+		fn(&walk.frmr, NULL, arg);
+	return ret;
 }
 
 static struct nlmsghdr *new_set(__u32 index)
@@ -298,6 +315,15 @@ int nl_set_aging(__u32 index, __u32 seconds)
 	struct nlmsghdr *nlh = new_set(index);
 
 	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD, seconds);
+	return talk(nlh, NULL, NULL);
+}
+
+/* The one number of idle handles that can be set. */
+int nl_reclaim(__u32 index)
+{
+	struct nlmsghdr *nlh = new_set(index);
+
+	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_QUEUE_HANDLES, 0);
 	return talk(nlh, NULL, NULL);
 }
 

@@ -2,8 +2,10 @@
 /*
  * resource set frmr_pools
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <json-c/json.h>
 
 #include "rdma_frmr.h"
 
@@ -63,13 +65,58 @@ static int set_pinned(const char *dev, int argc, char **argv)
 	return EXIT_SUCCESS;
 }
 
-int cmd_set(int argc, char **argv)
+static void note_reclaimed(const struct frmr_device *dev,
+			   const struct frmr_pool *pool, void *arg)
+{
+	if (!pool)
+		*(__u64 *)arg = counter(&dev->totals, "reclaimed");
+}
+
+static void print_reclaimed(const struct options *opt, const char *dev,
+			    __u64 count)
+{
+	struct json_object *json;
+
+	if (!opt->json) {
+		printf("handles given back: %llu\n", count);
+		return;
+	}
+	json = json_object_new_object();
+	json_object_object_add(json, "dev", json_object_new_string(dev));
+	json_object_object_add(json, "reclaimed",
+			       json_object_new_uint64(count));
+	puts(json_object_to_json_string_ext(json, opt->pretty ?
+					    JSON_C_TO_STRING_PRETTY :
+					    JSON_C_TO_STRING_PLAIN));
+	json_object_put(json);
+}
+
+/* Counts what others had the device give back meanwhile, too. */
+static int set_reclaim(const struct options *opt, const char *dev, int argc)
+{
+	__u64 before = 0, after = 0;
+	__u32 index;
+
+	if (argc)
+		return usage_error("reclaim takes no value", NULL);
+	if (nl_find_device(dev, &index) ||
+	    nl_pools(index, false, note_reclaimed, &before) ||
+	    nl_reclaim(index) ||
+	    nl_pools(index, false, note_reclaimed, &after))
+		return EXIT_FAILURE;
+	print_reclaimed(opt, dev, after - before);
+	return EXIT_SUCCESS;
+}
+
+int cmd_set(const struct options *opt, int argc, char **argv)
 {
 	if (argc < 3 || strcmp(argv[0], "dev"))
-		return usage_error("expected: dev DEV aging|pinned ...", NULL);
+		return usage_error("expected: dev DEV aging|pinned|reclaim ...", NULL);
 	if (!strcmp(argv[2], "aging"))
 		return set_aging(argv[1], argc - 3, argv + 3);
 	if (!strcmp(argv[2], "pinned"))
 		return set_pinned(argv[1], argc - 3, argv + 3);
+	if (!strcmp(argv[2], "reclaim"))
+		return set_reclaim(opt, argv[1], argc - 3);
 	return usage_error("unknown setting", argv[2]);
 }

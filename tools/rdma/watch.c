@@ -32,12 +32,14 @@ struct watch {
 	__u64 count;
 };
 
-static void remember(const char *dev, __u32 aging_period,
+static void remember(const struct frmr_device *dev,
 		     const struct frmr_pool *pool, void *arg)
 {
 	struct snapshot *snap = arg;
 	struct seen *more;
 
+	if (!pool)
+		return;
 	more = realloc(snap->pools, (snap->count + 1) * sizeof(*more));
 	if (!more) {
 		snap->failed = true;
@@ -45,7 +47,7 @@ static void remember(const char *dev, __u32 aging_period,
 	}
 	snap->pools = more;
 	more += snap->count++;
-	snprintf(more->dev, sizeof(more->dev), "%s", dev);
+	snprintf(more->dev, sizeof(more->dev), "%s", dev->name);
 	more->pool = *pool;
 }
 
@@ -62,10 +64,10 @@ static __u64 counted_before(const struct snapshot *before,
 		    memcmp(&old->pool.key, &now->pool.key,
 			   sizeof(now->pool.key)))
 			continue;
-		if (pool_counter(&old->pool, "created") >
-		    pool_counter(&now->pool, "created"))
+		if (counter(&old->pool.counters, "created") >
+		    counter(&now->pool.counters, "created"))
 			return 0;
-		return pool_counter(&old->pool, name);
+		return counter(&old->pool.counters, name);
 	}
 	return 0;
 }
@@ -73,7 +75,7 @@ static __u64 counted_before(const struct snapshot *before,
 static __u64 change(const struct snapshot *before, const struct seen *now,
 		    const char *name)
 {
-	return pool_counter(&now->pool, name) -
+	return counter(&now->pool.counters, name) -
 	       counted_before(before, now, name);
 }
 

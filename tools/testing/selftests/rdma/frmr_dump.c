@@ -217,6 +217,8 @@ struct dump {
 	bool (*check)(struct dump *dump, const struct frmr_pool *pool);
 	struct frmr_key last;
 	unsigned int messages;
+	unsigned int totals;	/* messages that have them */
+	struct frmr_pool total;
 	unsigned int pools;
 	unsigned int stable;
 	unsigned int kernel;
@@ -270,6 +272,11 @@ static int on_pools(const struct nlmsghdr *nlh, void *arg)
 	}
 	dump->messages++;
 	mnl_attr_for_each(attr, nlh, 0) {
+		if (mnl_attr_get_type(attr) == RDMA_NLDEV_ATTR_DRIVER) {
+			frmr_read_counters(attr, &dump->total);
+			dump->totals++;
+			dump->wrong |= dump->messages != 1;
+		}
 		if (mnl_attr_get_type(attr) != RDMA_NLDEV_ATTR_FRMR_POOLS)
 			continue;
 		mnl_attr_for_each_nested(entry, attr) {
@@ -470,8 +477,10 @@ static bool right_dump(struct client *c, bool details, struct dump *dump)
 	if (dump->stable != NUM_STABLE || dump->kernel != kernel)
 		ksft_print_msg("%u stable pools of %u, %u of %u of the kernel\n",
 			       dump->stable, NUM_STABLE, dump->kernel, kernel);
+	if (dump->totals != 1)
+		ksft_print_msg("%u messages have totals\n", dump->totals);
 	return !err && !dump->wrong && dump->stable == NUM_STABLE &&
-	       dump->kernel == kernel;
+	       dump->kernel == kernel && dump->totals == 1;
 }
 
 static void make_grid(struct client *c)
@@ -866,6 +875,17 @@ static unsigned int count_all(__u32 index)
 	return count_pools(index)->pools;
 }
 
+/* No pool is left, and the device still knows what they all did. */
+static bool totals_are_of_the_past(__u32 index)
+{
+	const struct frmr_pool *total = &count_pools(index)->total;
+
+	ksft_print_msg("%llu created so far, %llu destroyed\n", total->created,
+		       total->destroyed);
+	return total->created >= NUM_SIZES && !total->dropped &&
+	       total->created == total->destroyed;
+}
+
 static bool test_thousands_of_sizes_leave_no_pool(void)
 {
 	static struct client c;
@@ -884,7 +904,8 @@ static bool test_thousands_of_sizes_leave_no_pool(void)
 	t = await_none(index, count_handles);
 	ksft_print_msg("%u pools, no handle after %.1f s, no pool after %.1f s\n",
 		       pools, t, t + await_none(index, count_all));
-	ok = ok && !count_all(index) && !read_knob("frmr_dump1", "live") &&
+	ok = ok && !count_all(index) && totals_are_of_the_past(index) &&
+	     !read_knob("frmr_dump1", "live") &&
 	     device_is_content("frmr_dump1");
 	link_delete(&c, index);
 	client_close(&c);

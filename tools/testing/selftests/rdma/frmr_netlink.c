@@ -27,6 +27,12 @@ void frmr_put_pinned(struct nlmsghdr *nlh, __u32 index,
 	mnl_attr_nest_end(nlh, nest);
 }
 
+void frmr_put_reclaim(struct nlmsghdr *nlh, __u32 index, __u32 idle)
+{
+	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_DEV_INDEX, index);
+	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_FRMR_POOL_QUEUE_HANDLES, idle);
+}
+
 static void read_key(const struct nlattr *nest, struct frmr_key *key)
 {
 	const struct nlattr *attr;
@@ -53,7 +59,7 @@ static void read_key(const struct nlattr *nest, struct frmr_key *key)
 }
 
 /* A sequence: a name, then its value. */
-static void read_counters(const struct nlattr *nest, struct frmr_pool *pool)
+void frmr_read_counters(const struct nlattr *nest, struct frmr_pool *pool)
 {
 	const struct nlattr *a;
 	const char *name = "";
@@ -92,7 +98,7 @@ void frmr_read_pool(const struct nlattr *nest, struct frmr_pool *pool)
 			pool->pinned = mnl_attr_get_u32(a);
 			break;
 		case RDMA_NLDEV_ATTR_DRIVER:
-			read_counters(a, pool);
+			frmr_read_counters(a, pool);
 			break;
 		}
 	}

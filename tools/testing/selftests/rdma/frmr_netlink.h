@@ -31,6 +31,11 @@ void frmr_put_aging(struct nlmsghdr *nlh, __u32 index, __u32 seconds);
 void frmr_put_pinned(struct nlmsghdr *nlh, __u32 index,
 		     const struct frmr_key *key, __u32 count);
 
+void frmr_put_reclaim(struct nlmsghdr *nlh, __u32 index, __u32 idle);
+
+/* Reads an RDMA_NLDEV_ATTR_DRIVER, of a pool or of the device. */
+void frmr_read_counters(const struct nlattr *nest, struct frmr_pool *pool);
+
 /* Reads an RDMA_NLDEV_ATTR_FRMR_POOL_ENTRY; what it lacks is 0. */
 void frmr_read_pool(const struct nlattr *nest, struct frmr_pool *pool);
 

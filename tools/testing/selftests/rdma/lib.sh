@@ -28,6 +28,12 @@ total()
 	pools | jq "map(.$1) | add // 0"
 }
 
+# device_total COUNTER: of all pools that the device ever had
+device_total()
+{
+	rdma-frmr -j resource show frmr_totals dev "$DEV" | jq ".[0].$1"
+}
+
 # in_pool BLOCKS FIELD: of the users' pool of that size, or "none"
 in_pool()
 {
@@ -104,15 +110,30 @@ skip()
 	return 1
 }
 
-# Nothing is lost and nothing counted twice, in any pool.
+# What all pools ever created is gone, or in one of those that there are.
+totals_add_up()
+{
+	[ "$(device_total created)" -eq $(($(device_total destroyed) +
+		$(device_total dropped) + $(total queue_handles) +
+		$(total in_use))) ]
+}
+
+# Nothing is lost and nothing counted twice, in any pool. Totals take some
+# reads, between which pools may age.
 accounting_holds()
 {
 	local wrong
 
 	wrong=$(pools | jq -c '.[] | select(.created !=
 		.destroyed + .dropped + .queue_handles + .in_use)')
-	[ -z "$wrong" ] && return
-	ktap_print_msg "accounting: $wrong"
+	if [ -n "$wrong" ]; then
+		ktap_print_msg "accounting: $wrong"
+		return 1
+	fi
+	! rdma dev show "$DEV" >/dev/null 2>&1 ||
+		eventually 5 totals_add_up && return
+	ktap_print_msg "totals do not add up:" \
+		"$(rdma-frmr -j resource show frmr_totals dev "$DEV")"
 	return 1
 }
 

@@ -101,7 +101,9 @@ struct listing {
 static const char * const refusals[] = {
 	"The device index is missing",
 	"There is no device with this index",
-	"Set either an aging period or pinned handles",
+	"Set either an aging period, pinned or idle handles",
+	"All pools give idle handles back: it takes no key",
+	"The number of idle handles can be set to 0 only",
 	"The aging period is that of all pools: it takes no key",
 	"The aging period is 1 second or more",
 	"Pinned handles need the key of a pool",
@@ -173,6 +175,12 @@ static void put_pinned(struct nlmsghdr *nlh, const struct frmr_key *key,
 	frmr_put_pinned(nlh, dev_index, key, count);
 }
 
+static void put_reclaim(struct nlmsghdr *nlh)
+{
+	put_header(nlh, SET, 0);
+	frmr_put_reclaim(nlh, dev_index, 0);
+}
+
 static void build_valid(struct request *r)
 {
 	struct frmr_key key = {};
@@ -187,6 +195,9 @@ static void build_valid(struct request *r)
 		break;
 	case 2 ... 3:
 		put_aging(&r->nlh, 1 + below(100000));
+		break;
+	case 4:
+		put_reclaim(&r->nlh);
 		break;
 	default:
 		key.num_dma_blocks = 1 + below(MAX_BLOCKS >> below(16));

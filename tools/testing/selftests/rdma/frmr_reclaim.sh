@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What the netlink commands of the FRMR pools do on an adapter that takes long
+# for each command, or fails it: mlx5 on the virtual ConnectX
+# (tools/testing/mlx5_vhca). Loads VHCA_MODULE, a path, or else the module that
+# is installed.
+
+. "$(dirname "$0")/lib.sh"
+
+DEV=mlx5_0
+VHCA=/sys/kernel/debug/mlx5_vhca
+PCI_DEVICE=20000:00:00.0
+DRIVER=/sys/bus/pci/drivers/mlx5_core
+CREATE_MKEY=0x200
+KEY=0:4:0:0
+SAID=/run/frmr-reclaim
+
+# So many take some seconds to destroy, even if the adapter destroys 16 at once.
+MANY=2000
+SLOW_US=10000
+
+unload()
+{
+	[ ! -d $VHCA ] || rmmod mlx5_vhca
+}
+
+# insert MODULE [PARAMETER...]: from where the device's module is
+insert()
+{
+	if [ -n "${VHCA_MODULE:-}" ]; then
+		insmod "$(dirname "$VHCA_MODULE")/$1.ko" "${@:2}"
+	else
+		modprobe "$@"
+	fi
+}
+
+device_up()
+{
+	ibv_devinfo -d $DEV 2>/dev/null | grep -q PORT_ACTIVE
+}
+
+fresh_device()
+{
+	unload && insert mlx5_vhca "$@" && eventually 30 device_up
+}
+
+take_us()
+{
+	echo "$1" >$VHCA/command_time_us
+}
+
+has_reclaimed()
+{
+	[ "$(device_total reclaimed)" -gt 0 ]
+}
+
+# In the background, of all but 10 of MANY.
+begin_slow_reclaim()
+{
+	set_pools pinned $KEY $MANY && set_pools pinned $KEY 10 &&
+	take_us $SLOW_US || return
+	rdma-frmr resource set frmr_pools dev $DEV reclaim >$SAID 2>&1 &
+	eventually 10 has_reclaimed
+}
+
+reclaim_ended()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+# What idles then stays, and is accounted.
+signal_ends_a_reclaim()
+{
+	local status=0
+
+	begin_slow_reclaim || return
+	kill -s "$1" $!
+	eventually 5 reclaim_ended $! || status=1
+	take_us 0
+	wait $! 2>/dev/null
+	[ $status -eq 0 ] || ktap_print_msg "SIG$1 does not end it"
+	[ "$(in_pool 4 queue_handles)" -gt 10 ] &&
+	[ "$(in_pool 4 queue_handles)" -lt $MANY ] &&
+	set_pools reclaim >/dev/null &&
+	equal idle "$(total queue_handles)" 10 &&
+	return $status
+}
+
+test_sigkill_ends_a_reclaim()
+{
+	signal_ends_a_reclaim KILL
+}
+
+test_sigterm_ends_a_reclaim()
+{
+	signal_ends_a_reclaim TERM
+}
+
+# The driver, not the one who asked, then destroys what is left.
+test_a_device_that_goes_ends_a_reclaim()
+{
+	local reclaim unbind status=0
+
+	begin_slow_reclaim || return
+	reclaim=$!
+	echo $PCI_DEVICE >$DRIVER/unbind & unbind=$!
+	eventually 5 reclaim_ended $reclaim || status=1
+	[ "$(cat $VHCA/mkeys)" -gt 0 ] || status=1
+	[ $status -eq 0 ] ||
+		ktap_print_msg "the device, with $(cat $VHCA/mkeys) mkeys," \
+			"waits for the one who asked"
+	take_us 0
+	wait $reclaim $unbind
+	equal "mkeys left" "$(cat $VHCA/mkeys)" 0 && return $status
+}
+
+test_registrations_go_on_during_a_slow_reclaim()
+{
+	local status
+
+	begin_slow_reclaim &&
+	timeout 10 mr_churn -d $DEV -n 20 -m 1 -s 4 -v 0 >/dev/null
+	status=$?
+	kill -KILL $! && wait $! 2>/dev/null
+	take_us 0
+	return $status
+}
+
+# pin_fails STATUS TEXT: how the firmware fails, and what the kernel says then
+pin_fails()
+{
+	echo "$CREATE_MKEY 1000 $1" >$VHCA/fail_command &&
+	refused "$2" set_pools pinned $KEY 5 &&
+	equal pinned "$(total pinned_handles)" 0
+}
+
+# Limits exceeded, no resources, resource busy; internal error, bad parameter.
+test_a_pin_that_fails_says_why()
+{
+	pin_fails 0x8 "did not create as many" &&
+	pin_fails 0xf "did not create as many" &&
+	pin_fails 0x6 "did not create as many" &&
+	pin_fails 0x1 "failed to create a handle" &&
+	pin_fails 0x3 "can have this key"
+}
+
+test_a_pin_that_is_not_answered_says_so()
+{
+	fresh_device command_timeout_ms=1000 &&
+	echo "$CREATE_MKEY 1 0xff" >$VHCA/fail_command &&
+	refused "did not answer in time" set_pools pinned $KEY 1 &&
+	equal pinned "$(total pinned_handles)" 0
+	local status=$?
+
+	# mlx5_core can't go without that slot.
+	echo 1 >$VHCA/end_lost
+	return $status
+}
+
+if [ "$(id -u)" -eq 0 ] && ! fresh_device 2>/dev/null; then
+	ktap_print_header
+	ktap_skip_all "needs the module mlx5_vhca"
+	exit "$KSFT_SKIP"
+fi
+trap unload EXIT
+run_tests

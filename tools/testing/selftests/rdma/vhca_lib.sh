@@ -181,6 +181,18 @@ all_failed()
 	[ -z "$(cat $VHCA/fail_command)" ]
 }
 
+# What no command has met any more would make the driver hang when it goes.
+heal()
+{
+	local opcode status
+
+	while read -r opcode _ status; do
+		fail_command "$opcode" 0 "$status"
+	done < <(cat $VHCA/fail_command)
+	echo 0 >$VHCA/command_time_us
+	echo 1 >$VHCA/end_lost
+}
+
 await_failures()
 {
 	eventually "$1" all_failed && return
@@ -232,7 +244,7 @@ run_vhca_tests()
 		LOAD=
 		fresh_device && "test_$t" && accounting_holds
 		status=$?
-		[ $status -eq 0 ] || echo 1 >$VHCA/end_lost
+		[ $status -eq 0 ] || heal
 		[ -z "$LOAD" ] || stop_load
 		case $status in
 		0) ktap_test_pass "$t" ;;

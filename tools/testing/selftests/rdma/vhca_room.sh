@@ -8,10 +8,6 @@
 # shellcheck source-path=SCRIPTDIR source=vhca_lib.sh
 . "$(dirname "$0")/vhca_lib.sh"
 
-# Some of mr_kinds need more of the device than the others.
-EVERY_KIND=(devx=1 short_umrs=1)
-KINDS=(mr large implicit mw1 mw2 devx)
-
 # What a full device may say; what has nothing to do with that
 FULL=("$LIMITS_EXCEEDED" 0xf 0x6)
 BROKEN=("$INTERNAL_ERROR" 0x3 0x5)
@@ -109,15 +105,17 @@ survives_errors_that_come_once()
 	done
 }
 
-# for_each_kind COMMAND...: with the name of the kind, on one device
+# for_each_kind COMMAND...: with the name of the kind. With short UMRs a region may
+# be too large for the pools, but none can be implicit.
 for_each_kind()
 {
 	local kind
 
-	fresh_device "${EVERY_KIND[@]}" && make_idle 50 || return
-	for kind in "${KINDS[@]}"; do
-		"$@" "$kind" || return
+	fresh_device devx=1 short_umrs=1 && make_idle 50 || return
+	for kind in mr large mw1 mw2 devx; do
+		"$@" $kind || return
 	done
+	fresh_device && make_idle 50 && "$@" implicit
 }
 
 test_errors_that_come_once_cost_no_idle_mkey()
@@ -222,7 +220,7 @@ kill_ends_room_for()
 {
 	local status
 
-	fresh_device "${EVERY_KIND[@]}" &&
+	fresh_device devx=1 &&
 	begin_endless_room "$1" &&
 	kill -KILL "$LOAD" &&
 	eventually 10 load_ended
@@ -240,24 +238,26 @@ test_kill_ends_the_making_of_room()
 	kill_ends_room_for devx && works
 }
 
-# What would be destroyed to make room would be lost as well.
+# What would be destroyed to make room would be lost as well. mlx5_core waits for 5
+# seconds more than the timeout.
 test_lost_command_costs_one_timeout_and_no_idle_mkey()
 {
-	local begin
+	local begin status
 
 	has_pools || return "$KSFT_SKIP"
-	fresh_device command_timeout_ms=2000 && make_idle 20 || return
+	fresh_device command_timeout_ms=1000 && make_idle 20 || return
 	fail_command $CREATE_MKEY 1 $NEVER_ENDS
 	fail_command $DESTROY_MKEY 100 $NEVER_ENDS
 	begin=${EPOCHREALTIME/./}
 	refuses mr 1 &&
 	between "milliseconds" $(((${EPOCHREALTIME/./} - begin) / 1000)) \
-		2000 3900 &&
+		6000 11900 &&
 	equal "still to fail" "$(cat $VHCA/fail_command)" \
 		"$DESTROY_MKEY 100 $NEVER_ENDS" &&
-	equal "given up" "$(given_up)" 0 || return
-	fail_command $DESTROY_MKEY 0 $NEVER_ENDS
-	echo 1 >$VHCA/end_lost && works
+	equal "given up" "$(given_up)" 0
+	status=$?
+	heal
+	[ $status -eq 0 ] && works
 }
 
 # lines_since MARK: of the kernel's log
@@ -281,12 +281,12 @@ test_failures_do_not_flood_the_log()
 {
 	local kind
 
-	fresh_device "${EVERY_KIND[@]}" || return
+	fresh_device devx=1 || return
 	fail_command $CREATE_MKEY 1000000 $LIMITS_EXCEEDED
 	for kind in mr implicit mw1 devx; do
 		logs_little_for $kind || return
 	done
-	fail_command $CREATE_MKEY 0 $LIMITS_EXCEEDED
+	heal
 }
 
 # The application has opened the device before, so that nothing but mkeys can be
@@ -326,6 +326,7 @@ goes_during()
 	"${@:2}" &&
 	leave_by "$way" && release && await_load_end &&
 	equal "mkeys" "$(cat $VHCA/mkeys)" 0 || return
+	end_endless_room
 	[ "$way" != pull ] || { echo 1 >$VHCA/present && works; }
 }
 

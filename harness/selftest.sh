@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The selftests on Soft-RoCE and on the virtual ConnectX: one boot, a KTAP file
 # for each test program. TESTS names some of them, VHCA_REGISTRATIONS says how
-# many registrations are verified on the latter, TIMEOUT how long all may take.
+# many registrations are verified on the latter, TIMEOUT how long all may take:
+# a third of it is for each.
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
@@ -13,10 +14,14 @@ jq python3 python3-yaml python3-jsonschema procps trace-cmd"
 run_selftests()
 {
 	local name=selftest-$FLAVOUR out=$BUILD/guest/selftest-$FLAVOUR f
+	local limit=7200
 
+	[ "$FLAVOUR" != plain ] || limit=2700
+	limit=${TIMEOUT:-$limit}
 	# shellcheck disable=SC2086
-	TIMEOUT=${TIMEOUT:-7200} "$TOP/harness/guest.sh" "$name" \
+	TIMEOUT=$limit "$TOP/harness/guest.sh" "$name" \
 		env VHCA_REGISTRATIONS="${VHCA_REGISTRATIONS:-}" \
+		LIMIT=$((limit / 3)) \
 		"$TOP/harness/guest/selftest" ${TESTS:-} </dev/null >&2 || {
 		say "the guest did not end well"
 		add_results "$name guest" 0 1 0

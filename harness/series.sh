@@ -152,10 +152,20 @@ cover_letter()
 	local results=$BUILD/bench/results.txt table=$BUILD/series-bench
 
 	if [ -f "$results" ]; then
-		awk 'BEGIN { printf "  %-14s%10s%10s\n", "", "core", "baseline" }
-			$2 !~ /^(baseline|ratio)_/ { last = $2; core = $3 }
-			$2 == "baseline_" last { printf "  %-14s%10s%10s %s\n",
-				last, core, $3, $4 }' "$results"
+		awk 'BEGIN { printf "  %-14s%10s%10s%10s\n", "", "core",
+				"baseline", "mainline" }
+			$2 ~ /^ratio_/ { next }
+			sub(/^baseline_/, "", $2) { base[$2] = $3; next }
+			sub(/^mainline_/, "", $2) { main[$2] = $3; next }
+			{ name[++n] = $2; core[$2] = $3; unit[$2] = $4 }
+			END {
+				for (i = 1; i <= n; i++) {
+					m = name[i]
+					printf "  %-14s%10s%10s%10s %s\n", m,
+						core[m], base[m] ? base[m] : "-",
+						main[m] ? main[m] : "-", unit[m]
+				}
+			}' "$results"
 		echo
 		echo "tools/testing/frmr_pools/README.rst tells what they mean."
 	else

@@ -7,7 +7,7 @@
  *
  * Locks, in the order in which they are taken:
  *
- *   ib_frmr_pools::pin		setting a pin, so that one that fails can
+ *   ib_frmr_pool::pin		setting a pin, so that one that fails can
  *				restore the number that was there
  *   ib_frmr_pools::room	creating and destroying handles that no MR asks
  *				for: so a caller for which the device is full
@@ -60,7 +60,6 @@ struct ib_frmr_pools {
 	struct rb_root tree;		/* in the order of frmr_key_cmp() */
 	u64 totals[IB_FRMR_NUM_STATS];	/* of the pools that have ended */
 	struct mutex room;		/* a turn to make room */
-	struct mutex pin;		/* a turn to set a pin */
 	struct delayed_work aging;
 	u32 aging_period;		/* in seconds */
 	refcount_t users;		/* cleanup waits for these */
@@ -86,6 +85,7 @@ struct ib_frmr_pool {
 	struct rb_node node;
 	struct ib_frmr_pools *pools;
 	struct ib_frmr_key key;
+	struct mutex pin;	/* a turn to set @pinned */
 	spinlock_t lock;	/* protects all that follows */
 	u32 *handles;		/* a stack of those that are idle */
 	u32 size;		/* room in @handles for all that exist */
@@ -250,6 +250,7 @@ static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
 		return NULL;
 	pool->pools = pools;
 	pool->key = *key;
+	mutex_init(&pool->pin);
 	spin_lock_init(&pool->lock);
 	pool->refs = 1;
 	smp_wmb(); /* rotations publish the pool by plain stores, too */
@@ -824,7 +825,6 @@ int ib_frmr_pools_init(struct ib_device *device,
 	pools->tree = RB_ROOT;
 	spin_lock_init(&pools->lock);
 	mutex_init(&pools->room);
-	mutex_init(&pools->pin);
 	INIT_DELAYED_WORK(&pools->aging, frmr_aging_work);
 	pools->aging_period = FRMR_DEFAULT_AGING_PERIOD_SECS;
 	refcount_set(&pools->users, 1);
@@ -1277,10 +1277,15 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
 		pool = frmr_pool_make(pools, key);
 	if (!pool)
 		return count ? -ENOMEM : 0;
+	ret = mutex_lock_killable(&pool->pin);
+	if (ret)
+		goto out;
 	old = frmr_swap_pinned(pool, count);
 	ret = frmr_fill(pool, true);
 	if (ret)
 		frmr_swap_pinned(pool, old);
+	mutex_unlock(&pool->pin);
+out:
 	frmr_put(pool);
 	frmr_arm(pools);
 	return ret;
@@ -1318,11 +1323,7 @@ int ib_frmr_pools_set_pinned(struct ib_device *device, struct ib_frmr_key *key,
 	if (!ret && count > device->attrs.max_mr)
 		ret = -EINVAL;
 	if (!ret)
-		ret = mutex_lock_killable(&pools->pin);
-	if (!ret) {
 		ret = frmr_set_pinned(pools, &driver_key, count);
-		mutex_unlock(&pools->pin);
-	}
 	ib_frmr_pools_put(pools);
 	return ret;
 }

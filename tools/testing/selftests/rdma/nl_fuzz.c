@@ -97,7 +97,10 @@ struct listing {
 	__u32 aging_period;
 };
 
-/* Each reason for which SET itself refuses, once the parser is content. */
+/*
+ * Each reason for which SET itself refuses, once the parser is content. Whether
+ * the device refuses, too, depends on the memory of the machine.
+ */
 static const char * const refusals[] = {
 	"The device index is missing",
 	"There is no device with this index",
@@ -113,7 +116,6 @@ static const char * const refusals[] = {
 	"No MR of this device can have these access flags",
 	"No MR of this device can have this key",
 	"The device holds ",
-	"The device did not create as many handles",
 };
 
 static struct rdma_device dev;

@@ -16,7 +16,7 @@ run_selftests()
 	local name=selftest-$FLAVOUR out=$BUILD/guest/selftest-$FLAVOUR f
 	local limit=7200
 
-	[ "$FLAVOUR" != plain ] || limit=2700
+	[ "$FLAVOUR" != plain ] || limit=3600
 	limit=${TIMEOUT:-$limit}
 	# shellcheck disable=SC2086
 	TIMEOUT=$limit "$TOP/harness/guest.sh" "$name" \

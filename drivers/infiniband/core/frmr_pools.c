@@ -558,29 +558,41 @@ static struct ib_frmr_pool *frmr_coldest(struct ib_frmr_pools *pools,
 	return found;
 }
 
+/* Destroys a batch of idle handles, @count at most; 0: interrupted, or no more. */
+static u32 frmr_shrink_batch(struct ib_frmr_pools *pools, u32 count, u64 *moved)
+{
+	struct ib_frmr_pool *pool;
+	u32 n = 0;
+
+	lockdep_assert_held(&pools->room);
+
+	/* Those that were found may have been needed meanwhile: look again. */
+	while (!n && !frmr_interrupted(pools)) {
+		pool = frmr_coldest(pools, &n, moved);
+		if (!pool)
+			break;
+		n = frmr_destroy(pool, min(n, count), IB_FRMR_RECLAIMED);
+		frmr_put(pool);
+		*moved -= n;
+		if (!count)
+			break;
+		cond_resched();
+	}
+	return n;
+}
+
 /*
  * Destroys @count idle handles; fewer if interrupted, or if there are no more:
  * then @moved is from that moment.
  */
 static u32 frmr_shrink(struct ib_frmr_pools *pools, u32 count, u64 *moved)
 {
-	struct ib_frmr_pool *pool;
 	u32 done = 0, n;
 
-	lockdep_assert_held(&pools->room);
-
-	while (!frmr_interrupted(pools)) {
-		pool = frmr_coldest(pools, &n, moved);
-		if (!pool)
-			break;
-		n = frmr_destroy(pool, min(n, count - done), IB_FRMR_RECLAIMED);
-		frmr_put(pool);
-		*moved -= n;
+	do {
+		n = frmr_shrink_batch(pools, count - done, moved);
 		done += n;
-		if (done == count)
-			break;
-		cond_resched();
-	}
+	} while (n && done < count);
 	return done;
 }
 
@@ -1143,7 +1155,8 @@ EXPORT_SYMBOL(ib_frmr_pools_make_room);
  * @count: the most to give back
  *
  * What was not needed for longest goes first. Objects that users have pinned
- * stay. Ends early on a fatal signal, or if the device goes away.
+ * stay. A registration on a full device waits for one batch, not for all. Ends
+ * early on a fatal signal, or if the device goes away.
  *
  * Context: process context, may sleep; called with no lock that the driver's
  * create_frmrs or destroy_frmrs takes, and not from these.
@@ -1153,18 +1166,22 @@ u32 ib_frmr_pools_reclaim(struct ib_device *device, u32 count)
 {
 	struct ib_frmr_pools *pools;
 	struct ib_frmr_room room;
+	u32 done = 0, n;
 	u64 moved;
-	u32 done = 0;
 
 	might_sleep();
 	pools = ib_frmr_pools_get(device);
 	if (!pools)
 		return 0;
-	if (frmr_room_begin(pools, &room)) {
-		done = frmr_shrink(pools, count, &moved);
-		frmr_room_end(&room);
-		frmr_arm(pools);
-	}
+	do {
+		n = 0;
+		if (frmr_room_begin(pools, &room)) {
+			n = frmr_shrink_batch(pools, count - done, &moved);
+			frmr_room_end(&room);
+		}
+		done += n;
+	} while (n && done < count);
+	frmr_arm(pools);
 	ib_frmr_pools_put(pools);
 	return done;
 }

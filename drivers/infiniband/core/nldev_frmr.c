@@ -12,9 +12,6 @@
 #include "frmr_pools.h"
 #include "nldev.h"
 
-/* Handles given back at a time */
-#define FRMR_RECLAIM_BATCH 64U
-
 /* What a dump remembers from one message to the next. */
 struct frmr_dump_ctx {
 	struct ib_frmr_key last; /* zeros: none yet */
@@ -373,22 +370,19 @@ static int set_aging_period(struct ib_device *device, struct nlattr **tb,
 
 /*
  * Gives back what idles now. What comes back meanwhile is for the next request,
- * or this one might never end; and a registration on a full device waits for
- * one batch, not for all.
+ * or this one might never end.
  */
 static void reclaim_idle(struct ib_device *device, struct ib_frmr_pools *pools)
 {
 	struct ib_frmr_key last = {};
 	struct ib_frmr_pool_info info;
-	u32 left = 0, n = 1;
+	u32 idle = 0;
 
 	while (ib_frmr_pools_next_info(pools, &last, &info)) {
-		left += info.idle;
+		idle += info.idle;
 		last = info.key;
 	}
-	for (; left && n; left -= n)
-		n = ib_frmr_pools_reclaim(device,
-					  min(left, FRMR_RECLAIM_BATCH));
+	ib_frmr_pools_reclaim(device, idle);
 }
 
 /* No idle handle at all: the one number that can be asked for. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <json-c/json.h>
 
 #include "rdma_frmr.h"
 
@@ -68,6 +69,15 @@ void format_key(char *text, size_t size, const struct frmr_key *key)
 	if (key->kernel_vendor_key)
 		snprintf(text + len, size - len, "[%llx]",
 			 key->kernel_vendor_key);
+}
+
+/* Prints it and puts it. */
+void print_json(const struct options *opt, struct json_object *json)
+{
+	puts(json_object_to_json_string_ext(json, opt->pretty ?
+					    JSON_C_TO_STRING_PRETTY :
+					    JSON_C_TO_STRING_PLAIN));
+	json_object_put(json);
 }
 
 __u64 counter(const struct frmr_counters *counters, const char *name)

@@ -9,6 +9,8 @@
 #include <libmnl/libmnl.h>
 #include <rdma/rdma_netlink.h>
 
+struct json_object;
+
 /* Global options. */
 struct options {
 	bool details;	/* -d: counters, and pools for the kernel's own use */
@@ -93,6 +95,7 @@ int cmd_set(const struct options *opt, int argc, char **argv);
 bool parse_number(const char *word, int base, __u64 max, __u64 *value);
 int usage_error(const char *what, const char *word);
 void format_key(char *text, size_t size, const struct frmr_key *key);
+void print_json(const struct options *opt, struct json_object *json);
 __u64 counter(const struct frmr_counters *counters, const char *name);
 double hit_rate(__u64 hits, __u64 misses);
 

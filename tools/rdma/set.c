@@ -85,10 +85,7 @@ static void print_reclaimed(const struct options *opt, const char *dev,
 	json_object_object_add(json, "dev", json_object_new_string(dev));
 	json_object_object_add(json, "reclaimed",
 			       json_object_new_uint64(count));
-	puts(json_object_to_json_string_ext(json, opt->pretty ?
-					    JSON_C_TO_STRING_PRETTY :
-					    JSON_C_TO_STRING_PLAIN));
-	json_object_put(json);
+	print_json(opt, json);
 }
 
 /* Counts what others had the device give back meanwhile, too. */

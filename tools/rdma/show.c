@@ -88,10 +88,12 @@ static struct json_object *new_entry(const struct frmr_device *dev)
 
 static void add_key(struct json_object *entry, const struct frmr_key *key)
 {
+	struct frmr_key users = *key;
 	char text[64];
 
-	snprintf(text, sizeof(text), "%llx:%llx:%x:%x", key->vendor_key,
-		 key->num_dma_blocks, key->access_flags, key->ats);
+	/* The rdma tool names it without the kernel's part. */
+	users.kernel_vendor_key = 0;
+	format_key(text, sizeof(text), &users);
 	add_string(entry, "key", text);
 	add_number(entry, "vendor_key", key->vendor_key);
 	if (key->kernel_vendor_key)
@@ -156,17 +158,13 @@ static void show_pool(const struct frmr_device *dev,
 static int show_all(struct show *show, const struct filter *filter, pool_fn fn)
 {
 	const struct options *opt = show->opt;
-	int flags, ret;
+	int ret;
 
 	if (opt->json)
 		show->json = json_object_new_array();
 	ret = filter_pools(filter, opt->details, fn, show);
-	if (opt->json) {
-		flags = opt->pretty ? JSON_C_TO_STRING_PRETTY :
-				      JSON_C_TO_STRING_PLAIN;
-		puts(json_object_to_json_string_ext(show->json, flags));
-		json_object_put(show->json);
-	}
+	if (opt->json)
+		print_json(opt, show->json);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

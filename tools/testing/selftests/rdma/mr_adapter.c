@@ -24,8 +24,6 @@
 #define STRIDE_PAGES	1021
 #define HUGE_BYTES	((size_t)2 << 20)
 #define CHUNK_PAGES	64
-/* Prime to CHUNK_PAGES. */
-#define CHUNK_STRIDE	23
 #define ROUNDS		200
 #define MOVER_FILE	"/dev/vhca_dmabuf"
 #define MOVE_EVERY_US	2000
@@ -431,25 +429,6 @@ TEST_F(mr, follows_a_rereg_of_everything_at_once)
 	EXPECT_EQ(0, ibv_dealloc_pd(pds[1]));
 }
 
-/* The same few pages again and again, no two of them neighbours. */
-static char *map_repeated(size_t n, size_t chunk_pages)
-{
-	size_t chunk = chunk_pages * PAGE, i;
-	int fd = memfd_create("mr_adapter", 0);
-	char *p = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (fd < 0 || p == MAP_FAILED || ftruncate(fd, chunk))
-		return MAP_FAILED;
-	for (i = 0; i < n; i += chunk)
-		if (mmap(p + i, chunk, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-			return MAP_FAILED;
-	for (i = 0; i < chunk_pages; i++)
-		p[i * CHUNK_STRIDE % chunk_pages * PAGE] = 1;
-	close(fd);
-	return p;
-}
-
 /* One UMR has room for a list of 1 MiB less 64 bytes, of 8 bytes a page. */
 TEST_F_TIMEOUT(mr, translates_more_than_a_work_request_holds, 600)
 {
@@ -459,7 +438,7 @@ TEST_F_TIMEOUT(mr, translates_more_than_a_work_request_holds, 600)
 	char *p;
 	struct ibv_mr *mr;
 
-	p = map_repeated(n, CHUNK_PAGES);
+	p = rdma_map_repeated(n, CHUNK_PAGES);
 	ASSERT_NE(MAP_FAILED, p);
 	mr = ibv_reg_mr(pd, p, n, ACCESS_ALL);
 	ASSERT_NE(NULL, mr);

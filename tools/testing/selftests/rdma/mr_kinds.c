@@ -15,6 +15,7 @@
 #include <linux/types.h>
 #include <infiniband/mlx5dv.h>
 #include <infiniband/verbs.h>
+#include "rdma_util.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -26,8 +27,6 @@
 /* More than the pools of an adapter with short UMRs have, of scattered pages */
 #define LARGE_PAGES	(2 * 65536)
 #define CHUNK_PAGES	64
-/* Prime to CHUNK_PAGES. */
-#define CHUNK_STRIDE	23
 
 #define ACCESS		(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ)
 
@@ -58,31 +57,12 @@ static union object register_memory(struct ibv_pd *pd, char *mem, size_t n)
 	return (union object) { .mr = ibv_reg_mr(pd, mem, n, ACCESS) };
 }
 
-/* The same few pages again and again, few of them neighbours */
-static char *map_scattered(size_t pages)
-{
-	size_t n = pages * PAGE, chunk = CHUNK_PAGES * PAGE, i;
-	char *p = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = memfd_create("mr_kinds", 0);
-
-	if (p == MAP_FAILED || fd < 0 || ftruncate(fd, chunk))
-		return MAP_FAILED;
-	for (i = 0; i < n; i += chunk)
-		if (mmap(p + i, chunk, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-			return MAP_FAILED;
-	for (i = 0; i < CHUNK_PAGES; i++)
-		p[i * CHUNK_STRIDE % CHUNK_PAGES * PAGE] = 1;
-	close(fd);
-	return p;
-}
-
 static union object make_mr(struct ibv_pd *pd)
 {
 	static char *mem;
 
 	if (!mem)
-		mem = map_scattered(MR_PAGES);
+		mem = rdma_map_repeated(MR_PAGES * PAGE, CHUNK_PAGES);
 	return register_memory(pd, mem, MR_PAGES * PAGE);
 }
 
@@ -91,7 +71,7 @@ static union object make_large(struct ibv_pd *pd)
 	static char *mem;
 
 	if (!mem)
-		mem = map_scattered(LARGE_PAGES);
+		mem = rdma_map_repeated(LARGE_PAGES * PAGE, CHUNK_PAGES);
 	return register_memory(pd, mem, LARGE_PAGES * PAGE);
 }
 

@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+#include <sys/mman.h>
 #include "rdma_util.h"
 
 #define NSEC_PER_SEC		1000000000ull
 #define COMPLETION_TIMEOUT	(20 * NSEC_PER_SEC)
 #define MAX_GIDS		256
 #define QUEUE_DEPTH		16
+#define CHUNK_STRIDE		23
 
 static int failed(const char *what)
 {
@@ -337,4 +340,23 @@ int rdma_read(struct rdma_pair *pair, struct ibv_sge *to, __u64 addr,
 	      __u32 rkey)
 {
 	return transfer(pair, IBV_WR_RDMA_READ, to, addr, rkey);
+}
+
+char *rdma_map_repeated(size_t n, size_t chunk_pages)
+{
+	size_t page = sysconf(_SC_PAGESIZE), chunk = chunk_pages * page, i;
+	char *p = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = memfd_create("rdma", 0);
+
+	if (p == MAP_FAILED || fd < 0 || ftruncate(fd, chunk))
+		return MAP_FAILED;
+	for (i = 0; i < n; i += chunk)
+		if (mmap(p + i, chunk, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+			return MAP_FAILED;
+	/* Pages come in the order in which they are touched. */
+	for (i = 0; i < chunk_pages; i++)
+		p[i * CHUNK_STRIDE % chunk_pages * page] = 1;
+	close(fd);
+	return p;
 }

@@ -67,4 +67,10 @@ __u64 now_ns(void);
 /* A step of the pseudo-random sequence that starts at *@state. */
 __u64 next_random(__u64 *state);
 
+/*
+ * Maps the same @chunk_pages, not a multiple of 23, again and again, up to @n
+ * bytes: few neighbours are so in physical memory. MAP_FAILED if it fails.
+ */
+char *rdma_map_repeated(size_t n, size_t chunk_pages);
+
 #endif /* RDMA_UTIL_H */

@@ -2,47 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # What the netlink commands of the FRMR pools do on an adapter that takes long
 # for each command, or fails it: mlx5 on the virtual ConnectX
-# (tools/testing/mlx5_vhca). Loads VHCA_MODULE, a path, or else the module that
-# is installed.
+# (tools/testing/mlx5_vhca).
+#
+# frmr_reclaim.sh [TEST...]: all tests, or those that are named
 
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=vhca_lib.sh
+. "$(dirname "$0")/vhca_lib.sh"
 
-DEV=mlx5_0
-VHCA=/sys/kernel/debug/mlx5_vhca
-PCI_DEVICE=20000:00:00.0
-DRIVER=/sys/bus/pci/drivers/mlx5_core
-CREATE_MKEY=0x200
 KEY=0:4:0:0
 SAID=/run/frmr-reclaim
 
 # So many take some seconds to destroy, even if the adapter destroys 16 at once.
 MANY=2000
 SLOW_US=10000
-
-unload()
-{
-	[ ! -d $VHCA ] || rmmod mlx5_vhca
-}
-
-# insert MODULE [PARAMETER...]: from where the device's module is
-insert()
-{
-	if [ -n "${VHCA_MODULE:-}" ]; then
-		insmod "$(dirname "$VHCA_MODULE")/$1.ko" "${@:2}"
-	else
-		modprobe "$@"
-	fi
-}
-
-device_up()
-{
-	ibv_devinfo -d $DEV 2>/dev/null | grep -q PORT_ACTIVE
-}
-
-fresh_device()
-{
-	unload && insert mlx5_vhca "$@" && eventually 30 device_up
-}
 
 take_us()
 {
@@ -51,12 +23,19 @@ take_us()
 
 has_reclaimed()
 {
-	[ "$(device_total reclaimed)" -gt 0 ]
+	[ "$(in_pool 4 queue_handles)" -lt $MANY ]
+}
+
+# What the device was tried with goes, so that each test begins with no pool.
+nothing_idles()
+{
+	set_pools reclaim >/dev/null
 }
 
 # In the background, of all but 10 of MANY.
 begin_slow_reclaim()
 {
+	nothing_idles &&
 	set_pools pinned $KEY $MANY && set_pools pinned $KEY 10 &&
 	take_us $SLOW_US || return
 	rdma-frmr resource set frmr_pools dev $DEV reclaim >$SAID 2>&1 &
@@ -129,7 +108,7 @@ test_registrations_go_on_during_a_slow_reclaim()
 # pin_fails STATUS TEXT: how the firmware fails, and what the kernel says then
 pin_fails()
 {
-	echo "$CREATE_MKEY 1000 $1" >$VHCA/fail_command &&
+	fail_command $CREATE_MKEY 1000 "$1" &&
 	refused "$2" set_pools pinned $KEY 5 &&
 	equal pinned "$(total pinned_handles)" 0
 }
@@ -137,6 +116,7 @@ pin_fails()
 # Limits exceeded, no resources, resource busy; internal error, bad parameter.
 test_a_pin_that_fails_says_why()
 {
+	nothing_idles &&
 	pin_fails 0x8 "did not create as many" &&
 	pin_fails 0xf "did not create as many" &&
 	pin_fails 0x6 "did not create as many" &&
@@ -146,21 +126,15 @@ test_a_pin_that_fails_says_why()
 
 test_a_pin_that_is_not_answered_says_so()
 {
-	fresh_device command_timeout_ms=1000 &&
-	echo "$CREATE_MKEY 1 0xff" >$VHCA/fail_command &&
+	fresh_device command_timeout_ms=1000 && nothing_idles &&
+	fail_command $CREATE_MKEY 1 $NEVER_ENDS &&
 	refused "did not answer in time" set_pools pinned $KEY 1 &&
 	equal pinned "$(total pinned_handles)" 0
 	local status=$?
 
 	# mlx5_core can't go without that slot.
-	echo 1 >$VHCA/end_lost
+	heal
 	return $status
 }
 
-if [ "$(id -u)" -eq 0 ] && ! fresh_device 2>/dev/null; then
-	ktap_print_header
-	ktap_skip_all "needs the module mlx5_vhca"
-	exit "$KSFT_SKIP"
-fi
-trap unload EXIT
-run_tests
+run_vhca_tests "$@"

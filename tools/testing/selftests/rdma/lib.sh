@@ -120,7 +120,7 @@ totals_add_up()
 
 # Nothing is lost and nothing counted twice, in any pool. Totals take some
 # reads, between which pools may age.
-accounting_holds()
+pools_add_up()
 {
 	local wrong
 
@@ -164,6 +164,11 @@ all_at_once()
 no_pools()
 {
 	[ "$(pools | jq length)" -eq 0 ]
+}
+
+accounting_holds()
+{
+	pools_add_up
 }
 
 # Runs each function whose name begins with test_; the name says what it proves.

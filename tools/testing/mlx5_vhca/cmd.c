@@ -320,81 +320,108 @@ u32 vhca_cmd_rung(struct vhca *vhca)
 /* True if there are commands. */
 bool vhca_cmd_poll(struct vhca *vhca, u32 rung)
 {
+	unsigned long slots = rung;
+	unsigned int i;
+
 	if (!vhca->slots || !rung)
 		return false;
-	vhca->rung_slots |= rung;
-	queue_work(vhca->firmware, &vhca->command_work);
+	vhca->rung_slots |= slots;
+	for_each_set_bit(i, &slots, VHCA_NUM_SLOTS)
+		queue_work(vhca->firmware, &vhca->slot[i].work);
 	return true;
 }
 
-/* The slots get their turn one after the other, or -1. */
-static int vhca_next_slot(struct vhca *vhca)
+/* How long the firmware takes for what is in a slot */
+static u32 vhca_slot_time(struct vhca *vhca, unsigned int i)
 {
-	int i = find_next_bit(&vhca->rung_slots, VHCA_NUM_SLOTS,
-			      vhca->next_slot);
+	u32 us = 0;
 
-	if (i == VHCA_NUM_SLOTS)
-		i = find_first_bit(&vhca->rung_slots, VHCA_NUM_SLOTS);
-	if (i == VHCA_NUM_SLOTS)
-		return -1;
-	vhca->next_slot = i + 1;
-	return i;
+	switch (MLX5_GET(enable_hca_in, vhca->slots[i].in, opcode)) {
+	case MLX5_CMD_OP_CREATE_MKEY:
+		us = vhca->create_time_us;
+		break;
+	case MLX5_CMD_OP_DESTROY_MKEY:
+		us = vhca->destroy_time_us;
+		break;
+	}
+	return us ?: vhca->command_time_us;
 }
 
-static bool vhca_next_command(struct vhca *vhca)
+/* The slot's command, unless there was a reset since it was rung for. */
+static void vhca_slot_exec(struct vhca *vhca, unsigned int i)
 {
-	struct mlx5_cmd_layout *slots;
 	bool lost = false, events;
 	u8 delivery;
-	int i;
+	u32 us;
 
-	mutex_lock(&vhca->lock);
-	if (!vhca->slots || vhca->absent)
-		goto none;
-	i = vhca_next_slot(vhca);
-	if (i < 0)
-		goto none;
-
-	slots = vhca->slots;
-	__clear_bit(i, &vhca->rung_slots);
+	if (vhca->absent || !test_bit(i, &vhca->rung_slots))
+		return;
 	events = vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD);
-	if (vhca->command_time_us) {
+	us = vhca_slot_time(vhca, i);
+	if (us) {
+		vhca->busy_slots++;
+		vhca->peak_commands = max(vhca->peak_commands,
+					  vhca->busy_slots);
 		/* The rest of the device goes on meanwhile. */
-		u32 us = vhca->command_time_us;
-
 		mutex_unlock(&vhca->lock);
 		usleep_range(us, us + us / 20 + 1);
 		mutex_lock(&vhca->lock);
+		vhca->busy_slots--;
 	}
-	/* Was there a reset? */
-	if (vhca->slots != slots || vhca->absent)
-		goto again;
+	if (vhca->absent || !__test_and_clear_bit(i, &vhca->rung_slots))
+		return;
 	vhca->num_commands++;
-	delivery = vhca_run_slot(vhca, &slots[i], &lost);
+	delivery = vhca_run_slot(vhca, &vhca->slots[i], &lost);
 	if (lost)
 		__set_bit(i, &vhca->lost_slots);
 	else
 		vhca_complete_slot(vhca, i, delivery, events);
-again:
-	mutex_unlock(&vhca->lock);
-	return true;
-none:
-	mutex_unlock(&vhca->lock);
-	return false;
 }
 
-void vhca_cmd_work(struct work_struct *work)
+static void vhca_slot_work(struct work_struct *work)
 {
-	struct vhca *vhca = container_of(work, struct vhca, command_work);
+	struct vhca_slot *slot = container_of(work, struct vhca_slot, work);
+	struct vhca *vhca = slot->vhca;
 	/*
 	 * Who makes room for memory may have to tell the device that pages are
 	 * gone, and wait for it.
 	 */
 	unsigned int flags = memalloc_noreclaim_save();
 
-	while (vhca_next_command(vhca))
-		cond_resched();
+	mutex_lock(&vhca->lock);
+	vhca_slot_exec(vhca, slot - vhca->slot);
+	mutex_unlock(&vhca->lock);
 	memalloc_noreclaim_restore(flags);
+}
+
+/* The firmware takes commands in the order in which they were rung for. */
+int vhca_cmd_start(struct vhca *vhca)
+{
+	unsigned int i;
+
+	for (i = 0; i < VHCA_NUM_SLOTS; i++) {
+		vhca->slot[i].vhca = vhca;
+		INIT_WORK(&vhca->slot[i].work, vhca_slot_work);
+	}
+	vhca->firmware = alloc_workqueue("vhca_firmware",
+					 WQ_UNBOUND | WQ_HIGHPRI,
+					 vhca->commands_at_once);
+	return vhca->firmware ? 0 : -ENOMEM;
+}
+
+void vhca_cmd_stop(struct vhca *vhca)
+{
+	destroy_workqueue(vhca->firmware);
+}
+
+/* How many commands the firmware has in work at the same time */
+int vhca_cmd_set_at_once(struct vhca *vhca, u32 commands)
+{
+	if (!commands || commands > VHCA_NUM_SLOTS)
+		return -EINVAL;
+	vhca->commands_at_once = commands;
+	workqueue_set_max_active(vhca->firmware, commands);
+	return 0;
 }
 
 /* What was lost ends after all, but was not carried out. */

@@ -304,6 +304,27 @@ static int vhca_present_set(void *data, u64 val)
 DEFINE_DEBUGFS_ATTRIBUTE(vhca_present_fops, vhca_present_get, vhca_present_set,
 			 "%llu\n");
 
+static int vhca_at_once_get(void *data, u64 *val)
+{
+	struct vhca *vhca = data;
+
+	*val = READ_ONCE(vhca->commands_at_once);
+	return 0;
+}
+
+static int vhca_at_once_set(void *data, u64 val)
+{
+	struct vhca *vhca = data;
+	int err;
+
+	mutex_lock(&vhca->lock);
+	err = vhca_cmd_set_at_once(vhca, min(val, U32_MAX));
+	mutex_unlock(&vhca->lock);
+	return err;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vhca_at_once_fops, vhca_at_once_get, vhca_at_once_set,
+			 "%llu\n");
+
 void vhca_debugfs_init(struct vhca *vhca)
 {
 	struct dentry *dir = debugfs_create_dir("mlx5_vhca", NULL);
@@ -320,6 +341,12 @@ void vhca_debugfs_init(struct vhca *vhca)
 	debugfs_create_u32("fail_umrs", 0600, dir, &vhca->fail_umrs);
 	debugfs_create_u32("command_time_us", 0600, dir,
 			   &vhca->command_time_us);
+	debugfs_create_u32("create_time_us", 0600, dir,
+			   &vhca->create_time_us);
+	debugfs_create_u32("destroy_time_us", 0600, dir,
+			   &vhca->destroy_time_us);
+	debugfs_create_file_unsafe("commands_at_once", 0600, dir, vhca,
+				   &vhca_at_once_fops);
 	debugfs_create_u32("max_mkeys", 0600, dir, &vhca->max_mkeys);
 	debugfs_create_u32("mkeys", 0400, dir, &vhca->num_mkeys);
 	debugfs_create_u32("peak_mkeys", 0600, dir, &vhca->peak_mkeys);
@@ -327,6 +354,7 @@ void vhca_debugfs_init(struct vhca *vhca)
 	debugfs_create_u32("leaked_objects", 0400, dir, &vhca->leaked_objects);
 	debugfs_create_u32("pages", 0400, dir, &vhca->num_pages);
 	debugfs_create_u64("commands", 0400, dir, &vhca->num_commands);
+	debugfs_create_u32("peak_commands", 0600, dir, &vhca->peak_commands);
 	debugfs_create_u64("umrs", 0400, dir, &vhca->num_umrs);
 	debugfs_create_u64("page_faults", 0400, dir, &vhca->num_page_faults);
 }

@@ -19,6 +19,18 @@ static uint command_time_us;
 module_param(command_time_us, uint, 0444);
 MODULE_PARM_DESC(command_time_us, "How long the firmware takes for a command, in microseconds");
 
+static uint create_time_us;
+module_param(create_time_us, uint, 0444);
+MODULE_PARM_DESC(create_time_us, "How long it takes for CREATE_MKEY; 0: as for the others");
+
+static uint destroy_time_us;
+module_param(destroy_time_us, uint, 0444);
+MODULE_PARM_DESC(destroy_time_us, "How long it takes for DESTROY_MKEY; 0: as for the others");
+
+static uint commands_at_once = 1;
+module_param(commands_at_once, uint, 0444);
+MODULE_PARM_DESC(commands_at_once, "How many commands the firmware carries out at once, up to 32");
+
 static uint command_timeout_ms;
 module_param(command_timeout_ms, uint, 0444);
 MODULE_PARM_DESC(command_timeout_ms, "How long the driver is to wait for a command, in milliseconds; 0: as long as it likes");
@@ -110,12 +122,13 @@ static int vhca_adapter(void *data)
 
 static int vhca_start(struct vhca *vhca)
 {
-	vhca->firmware = alloc_ordered_workqueue("vhca_firmware", WQ_HIGHPRI);
-	if (!vhca->firmware)
-		return -ENOMEM;
+	int err = vhca_cmd_start(vhca);
+
+	if (err)
+		return err;
 	vhca->adapter = kthread_run(vhca_adapter, vhca, "vhca_adapter");
 	if (IS_ERR(vhca->adapter)) {
-		destroy_workqueue(vhca->firmware);
+		vhca_cmd_stop(vhca);
 		return PTR_ERR(vhca->adapter);
 	}
 	return 0;
@@ -124,7 +137,7 @@ static int vhca_start(struct vhca *vhca)
 static void vhca_stop(struct vhca *vhca)
 {
 	kthread_stop(vhca->adapter);
-	destroy_workqueue(vhca->firmware);
+	vhca_cmd_stop(vhca);
 }
 
 static struct vhca *vhca_alloc(void)
@@ -134,7 +147,6 @@ static struct vhca *vhca_alloc(void)
 	if (!vhca)
 		return NULL;
 	mutex_init(&vhca->lock);
-	INIT_WORK(&vhca->command_work, vhca_cmd_work);
 	xa_init_flags(&vhca->eqs, XA_FLAGS_ALLOC1);
 	xa_init_flags(&vhca->cqs, XA_FLAGS_ALLOC1);
 	xa_init_flags(&vhca->srqs, XA_FLAGS_ALLOC1);
@@ -147,6 +159,9 @@ static struct vhca *vhca_alloc(void)
 	vhca->window.end = bar + VHCA_BAR_SIZE - 1;
 	vhca->window.flags = IORESOURCE_MEM;
 	vhca->command_time_us = command_time_us;
+	vhca->create_time_us = create_time_us;
+	vhca->destroy_time_us = destroy_time_us;
+	vhca->commands_at_once = commands_at_once;
 	vhca->command_timeout_ms = command_timeout_ms;
 	vhca->max_mkeys = max_mkeys;
 	vhca->transport_faults = transport_faults;
@@ -157,9 +172,12 @@ static struct vhca *vhca_alloc(void)
 
 static int __init vhca_init(void)
 {
-	struct vhca *vhca = vhca_alloc();
+	struct vhca *vhca;
 	int err;
 
+	if (!commands_at_once || commands_at_once > VHCA_NUM_SLOTS)
+		return -EINVAL;
+	vhca = vhca_alloc();
 	if (!vhca)
 		return -ENOMEM;
 	err = vhca_caps_init(vhca);

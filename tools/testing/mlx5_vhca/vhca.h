@@ -200,6 +200,12 @@ struct vhca_fault {
 	u8 status;
 };
 
+/* A slot of the command queue, and the firmware's work on what is in it. */
+struct vhca_slot {
+	struct vhca *vhca;
+	struct work_struct work;
+};
+
 #define VHCA_MAX_FAULTS		16
 /* Instead of a status: the command never completes. */
 #define VHCA_STATUS_LOST	0xff
@@ -227,15 +233,17 @@ struct vhca {
 
 	/* cmd.c */
 	struct workqueue_struct *firmware;
-	struct work_struct command_work;
+	struct vhca_slot slot[VHCA_NUM_SLOTS];
 	struct mlx5_cmd_layout *slots;
 	struct kprobe doorbell_probe;
-	/* Bits for slots: rung for, seen to be, and not to end. */
+	/* Bits for slots: rung for, not yet carried out, and not to end. */
 	atomic_t doorbell;
 	unsigned long rung_slots;
 	unsigned long lost_slots;
-	int next_slot;
 	u64 num_commands;
+	/* In work now, and at most at the same time */
+	u32 busy_slots;
+	u32 peak_commands;
 	struct vhca_fault faults[VHCA_MAX_FAULTS];
 
 	/* caps.c */
@@ -280,6 +288,9 @@ struct vhca {
 	/* debugfs.c */
 	struct dentry *debugfs;
 	u32 command_time_us;
+	u32 create_time_us;
+	u32 destroy_time_us;
+	u32 commands_at_once;
 	u32 command_timeout_ms;
 	u32 max_mkeys;
 	u32 fail_umrs;
@@ -327,9 +338,11 @@ bool vhca_seg_poll(struct vhca *vhca);
 void vhca_seg_fatal(struct vhca *vhca);
 
 /* cmd.c */
-void vhca_cmd_work(struct work_struct *work);
 int vhca_cmd_init(struct vhca *vhca);
 void vhca_cmd_cleanup(struct vhca *vhca);
+int vhca_cmd_start(struct vhca *vhca);
+void vhca_cmd_stop(struct vhca *vhca);
+int vhca_cmd_set_at_once(struct vhca *vhca, u32 commands);
 u32 vhca_cmd_rung(struct vhca *vhca);
 bool vhca_cmd_poll(struct vhca *vhca, u32 rung);
 void vhca_cmd_reset(struct vhca *vhca);

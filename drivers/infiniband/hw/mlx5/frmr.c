@@ -39,6 +39,23 @@
 /* The mkey context counts translations in 32 bits; so may size_t. */
 #define MLX5_FRMR_MAX_BLOCKS BIT(31)
 
+/*
+ * Commands of a batch that are under way at once: what the firmware can do at
+ * the same time, and some in the queue behind. Half of the slots for commands
+ * stay free for others.
+ */
+#define MLX5_FRMR_IN_FLIGHT 16U
+
+/* A command that creates or destroys an mkey */
+struct mlx5_frmr_cmd {
+	struct mlx5_async_work work;
+	u32 out[MLX5_ST_SZ_DW(create_mkey_out)];
+	int status;	/* as of mlx5_cmd_do() */
+};
+
+static_assert(MLX5_ST_SZ_DW(destroy_mkey_out) ==
+	      MLX5_ST_SZ_DW(create_mkey_out));
+
 static unsigned int mlx5_frmr_access_mode(const struct ib_frmr_key *key)
 {
 	if (key->kernel_vendor_key == MLX5_FRMR_SG_GAPS)
@@ -158,18 +175,94 @@ static void mlx5_frmr_fill_mkc(struct mlx5_ib_dev *dev, void *mkc,
 		MLX5_SET(mkc, mkc, log_page_size, PAGE_SHIFT);
 }
 
-static void mlx5_frmr_destroy(struct ib_device *device, u32 *handles, u32 count)
+static void mlx5_frmr_done(int status, struct mlx5_async_work *work)
 {
-	struct mlx5_ib_dev *dev = to_mdev(device);
+	container_of(work, struct mlx5_frmr_cmd, work)->status = status;
+}
+
+/*
+ * Sends one of @count commands. If it is alone, or there is no memory but by
+ * waiting, it has ended when this returns.
+ */
+static void mlx5_frmr_send(struct mlx5_async_ctx *ctx,
+			   struct mlx5_frmr_cmd *cmd, void *in, int in_size,
+			   u32 count)
+{
+	void *out = cmd->out;
+	int size = sizeof(cmd->out);
+
+	memset(out, 0, size);
+	if (count == 1 || mlx5_cmd_exec_cb(ctx, in, in_size, out, size,
+					   mlx5_frmr_done, &cmd->work))
+		cmd->status = mlx5_cmd_do(ctx->dev, in, in_size, out, size);
+}
+
+static void mlx5_frmr_destroy_some(struct mlx5_ib_dev *dev, u32 *handles,
+				   u32 count)
+{
+	u32 in[MLX5_ST_SZ_DW(destroy_mkey_in)] = {};
+	struct mlx5_frmr_cmd cmds[MLX5_FRMR_IN_FLIGHT];
+	struct mlx5_async_ctx ctx;
 	u32 i;
 	int err;
 
+	MLX5_SET(destroy_mkey_in, in, opcode, MLX5_CMD_OP_DESTROY_MKEY);
+	mlx5_cmd_init_async_ctx(dev->mdev, &ctx);
 	for (i = 0; i < count; i++) {
-		err = mlx5_core_destroy_mkey(dev->mdev, handles[i]);
+		MLX5_SET(destroy_mkey_in, in, mkey_index,
+			 mlx5_mkey_to_idx(handles[i]));
+		mlx5_frmr_send(&ctx, &cmds[i], in, sizeof(in), count);
+	}
+	mlx5_cmd_cleanup_async_ctx(&ctx);
+
+	for (i = 0; i < count; i++) {
+		err = mlx5_cmd_check(dev->mdev, cmds[i].status, in,
+				     cmds[i].out);
 		if (err)
 			mlx5_ib_warn_rl(dev, "mkey 0x%x is lost, err %d\n",
 					handles[i], err);
 	}
+}
+
+static void mlx5_frmr_destroy(struct ib_device *device, u32 *handles, u32 count)
+{
+	u32 n;
+
+	for (; count; count -= n, handles += n) {
+		n = min(count, MLX5_FRMR_IN_FLIGHT);
+		mlx5_frmr_destroy_some(to_mdev(device), handles, n);
+	}
+}
+
+/* Writes the handles of those that it could create, and how many these are. */
+static int mlx5_frmr_create_some(struct mlx5_ib_dev *dev, u32 *in, int in_size,
+				 u32 *handles, u32 count, u32 *created)
+{
+	struct mlx5_frmr_cmd cmds[MLX5_FRMR_IN_FLIGHT];
+	struct mlx5_async_ctx ctx;
+	int err, ret = 0;
+	u32 i, index;
+
+	mlx5_cmd_init_async_ctx(dev->mdev, &ctx);
+	for (i = 0; i < count; i++) {
+		mlx5_ib_assign_mkey_variant(dev, in);
+		handles[i] = MLX5_GET(create_mkey_in, in,
+				      memory_key_mkey_entry.mkey_7_0);
+		mlx5_frmr_send(&ctx, &cmds[i], in, in_size, count);
+	}
+	mlx5_cmd_cleanup_async_ctx(&ctx);
+
+	*created = 0;
+	for (i = 0; i < count; i++) {
+		err = mlx5_cmd_check(dev->mdev, cmds[i].status, in,
+				     cmds[i].out);
+		ret = ret ?: err;
+		index = MLX5_GET(create_mkey_out, cmds[i].out, mkey_index);
+		if (!err)
+			handles[(*created)++] = handles[i] |
+						mlx5_idx_to_mkey(index);
+	}
+	return ret;
 }
 
 static int mlx5_frmr_create(struct ib_device *device, struct ib_frmr_key *key,
@@ -177,21 +270,21 @@ static int mlx5_frmr_create(struct ib_device *device, struct ib_frmr_key *key,
 {
 	u32 in[MLX5_ST_SZ_DW(create_mkey_in)] = {};
 	struct mlx5_ib_dev *dev = to_mdev(device);
-	u32 i;
-	int err;
+	u32 done = 0, n;
+	int err = 0;
 
+	MLX5_SET(create_mkey_in, in, opcode, MLX5_CMD_OP_CREATE_MKEY);
 	mlx5_frmr_fill_mkc(dev, MLX5_ADDR_OF(create_mkey_in, in,
 					     memory_key_mkey_entry), key);
-	for (i = 0; i < count; i++) {
-		mlx5_ib_assign_mkey_variant(dev, in);
-		err = mlx5_core_create_mkey(dev->mdev, &handles[i], in,
-					    sizeof(in));
-		if (err) {
-			mlx5_frmr_destroy(device, handles, i);
-			return err;
-		}
+	while (done < count && !err) {
+		n = min(count - done, MLX5_FRMR_IN_FLIGHT);
+		err = mlx5_frmr_create_some(dev, in, sizeof(in), handles + done,
+					    n, &n);
+		done += n;
 	}
-	return 0;
+	if (err)
+		mlx5_frmr_destroy(device, handles, done);
+	return err;
 }
 
 /* Whether any registration of this device uses KSMs. */

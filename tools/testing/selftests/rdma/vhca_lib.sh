@@ -189,7 +189,7 @@ heal()
 	while read -r opcode _ status; do
 		fail_command "$opcode" 0 "$status"
 	done < <(cat $VHCA/fail_command)
-	echo 0 >$VHCA/command_time_us
+	echo 0 | tee $VHCA/{command,create,destroy}_time_us >/dev/null
 	echo 1 >$VHCA/end_lost
 }
 

@@ -6,24 +6,70 @@
 
 static const struct ib_frmr_key pinned_key = { .num_dma_blocks = 64 };
 
-static const u32 batch_cases[] = { 0, 1, 5, 9 };
+/* More than one batch, and more in each than may be under way at once */
+#define MANY 100
 
-static void batch_desc(const u32 *good, char *desc)
+/**
+ * struct batch_case - a batch of which a creation fails
+ * @good: how many creations come before it
+ * @sent: how many are sent all the same: those that are under way with it
+ */
+struct batch_case {
+	u32 good;
+	u32 sent;
+};
+
+static const struct batch_case batch_cases[] = {
+	{ 0, 16 }, { 1, 16 }, { 15, 16 }, { 16, 32 }, { 30, 32 }, { 63, 64 },
+};
+
+static void batch_desc(const struct batch_case *param, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "after %u of 10", *good);
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "after %u", param->good);
 }
 
 KUNIT_ARRAY_PARAM(batch, batch_cases, batch_desc);
 
 static void failed_batch_destroys_what_it_created(struct kunit *test)
 {
-	const u32 good = *(const u32 *)test->param_value;
+	const struct batch_case *param = test->param_value;
 	struct fake_hca *hca = test->priv;
 
-	hca_fail_creates(hca, good, 1, -EINVAL);
-	KUNIT_EXPECT_EQ(test, hca_pin(hca, &pinned_key, 10), -EINVAL);
-	KUNIT_EXPECT_EQ(test, hca->creates, good + 1);
-	KUNIT_EXPECT_EQ(test, hca->destroys, good);
+	hca_fail_creates(hca, param->good, 1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, hca_pin(hca, &pinned_key, MANY), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hca->creates, param->sent);
+	KUNIT_EXPECT_EQ(test, hca->destroys, param->sent - 1);
+	KUNIT_EXPECT_EQ(test, hca->live, 0);
+}
+
+static void batch_waits_for_no_command_alone(struct kunit *test)
+{
+	struct fake_hca *hca = test->priv;
+
+	KUNIT_ASSERT_EQ(test, hca_pin(hca, &pinned_key, MANY), 0);
+	KUNIT_EXPECT_EQ(test, hca->live, MANY);
+	KUNIT_EXPECT_EQ(test, hca->sends, MANY);
+	KUNIT_ASSERT_EQ(test, hca_pin(hca, &pinned_key, 0), 0);
+	ib_frmr_pools_reclaim(&hca->dev->ib_dev, MANY);
+	KUNIT_EXPECT_EQ(test, hca->live, 0);
+	/* The batches get smaller, and the last mkey may be a batch of its own. */
+	KUNIT_EXPECT_GE(test, hca->sends, 2 * MANY - 1);
+}
+
+static void command_without_memory_is_waited_for(struct kunit *test)
+{
+	struct fake_hca *hca = test->priv;
+
+	hca->good_sends = 5;
+	hca->bad_sends = 30;
+	KUNIT_ASSERT_EQ(test, hca_pin(hca, &pinned_key, MANY), 0);
+	KUNIT_EXPECT_EQ(test, hca->live, MANY);
+	KUNIT_EXPECT_EQ(test, hca->sends, MANY - 30);
+
+	hca->bad_sends = 30;
+	KUNIT_ASSERT_EQ(test, hca_pin(hca, &pinned_key, 0), 0);
+	KUNIT_EXPECT_EQ(test, ib_frmr_pools_reclaim(&hca->dev->ib_dev, MANY),
+			MANY);
 	KUNIT_EXPECT_EQ(test, hca->live, 0);
 }
 
@@ -177,6 +223,8 @@ static void failed_integrity_mr_leaves_nothing(struct kunit *test)
 static struct kunit_case create_cases[] = {
 	KUNIT_CASE_PARAM(failed_batch_destroys_what_it_created,
 			 batch_gen_params),
+	KUNIT_CASE(batch_waits_for_no_command_alone),
+	KUNIT_CASE(command_without_memory_is_waited_for),
 	KUNIT_CASE(batch_gives_each_mkey_a_variant_of_its_own),
 	KUNIT_CASE(failed_pop_leaves_an_unpooled_mr),
 	KUNIT_CASE_PARAM(final_error_of_a_pop_is_the_answer, final_gen_params),

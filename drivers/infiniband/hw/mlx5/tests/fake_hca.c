@@ -88,29 +88,6 @@ static u8 status_of(int err)
 	}
 }
 
-/* Only DEVX users create mkeys by it. */
-static int fake_cmd_do(struct mlx5_core_dev *mdev, void *in, int in_size,
-		       void *out, int out_size)
-{
-	struct fake_hca *hca = current_hca();
-	u32 key = 0;
-	int err;
-
-	KUNIT_EXPECT_EQ(hca->test, MLX5_GET(create_mkey_in, in, opcode),
-			MLX5_CMD_OP_CREATE_MKEY);
-	err = fake_create_mkey(mdev, &key, in, in_size);
-	memset(out, 0, out_size);
-	if (!status_of(err)) {
-		MLX5_SET(create_mkey_out, out, mkey_index,
-			 mlx5_mkey_to_idx(key));
-		return err;
-	}
-	MLX5_SET(create_mkey_out, out, status, status_of(err));
-	MLX5_SET(create_mkey_out, out, syndrome,
-		 FAKE_HCA_SYNDROME + hca->creates);
-	return -EREMOTEIO;
-}
-
 static int fake_destroy_mkey(struct mlx5_core_dev *mdev, u32 key)
 {
 	struct fake_hca *hca = current_hca();
@@ -128,6 +105,53 @@ static int fake_destroy_mkey(struct mlx5_core_dev *mdev, u32 key)
 	}
 	kfree(mkey);
 	hca->live--;
+	return 0;
+}
+
+static int fake_cmd_do(struct mlx5_core_dev *mdev, void *in, int in_size,
+		       void *out, int out_size)
+{
+	struct fake_hca *hca = current_hca();
+	u32 key = 0;
+	int err;
+
+	switch (MLX5_GET(create_mkey_in, in, opcode)) {
+	case MLX5_CMD_OP_CREATE_MKEY:
+		err = fake_create_mkey(mdev, &key, in, in_size);
+		break;
+	case MLX5_CMD_OP_DESTROY_MKEY:
+		key = mlx5_idx_to_mkey(MLX5_GET(destroy_mkey_in, in,
+						mkey_index));
+		err = fake_destroy_mkey(mdev, key);
+		break;
+	default:
+		KUNIT_FAIL(hca->test, "a command that is none for mkeys");
+		return -EINVAL;
+	}
+	memset(out, 0, out_size);
+	if (!status_of(err)) {
+		MLX5_SET(create_mkey_out, out, mkey_index,
+			 mlx5_mkey_to_idx(key));
+		return err;
+	}
+	MLX5_SET(create_mkey_out, out, status, status_of(err));
+	MLX5_SET(create_mkey_out, out, syndrome,
+		 FAKE_HCA_SYNDROME + hca->creates);
+	return -EREMOTEIO;
+}
+
+/* Commands that nobody waits for one by one */
+static int fake_cmd_exec_cb(struct mlx5_async_ctx *ctx, void *in, int in_size,
+			    void *out, int out_size,
+			    mlx5_async_cbk_t callback,
+			    struct mlx5_async_work *work)
+{
+	struct fake_hca *hca = current_hca();
+
+	if (fails_now(&hca->good_sends, &hca->bad_sends))
+		return -ENOMEM;
+	hca->sends++;
+	callback(fake_cmd_do(ctx->dev, in, in_size, out, out_size), work);
 	return 0;
 }
 
@@ -394,6 +418,7 @@ static void activate_stubs(struct kunit *test)
 	kunit_activate_static_stub(test, mlx5_core_destroy_mkey,
 				   fake_destroy_mkey);
 	kunit_activate_static_stub(test, mlx5_cmd_do, fake_cmd_do);
+	kunit_activate_static_stub(test, mlx5_cmd_exec_cb, fake_cmd_exec_cb);
 	kunit_activate_static_stub(test, mlx5_core_create_psv,
 				   fake_create_psv);
 	kunit_activate_static_stub(test, mlx5_core_destroy_psv,

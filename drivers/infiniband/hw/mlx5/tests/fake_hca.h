@@ -52,6 +52,7 @@ struct fake_mkey {
  * @live: mkeys that exist
  * @creates: CREATE_MKEY commands, failed ones too
  * @destroys: DESTROY_MKEY commands, failed ones too
+ * @sends: commands that nobody waited for one by one
  * @umrs: UMRs, failed ones too
  * @psvs: PSVs that exist
  * @resource_inits: how often the driver asked for its UMR QP
@@ -63,6 +64,8 @@ struct fake_mkey {
  * @bad_creates: commands that fail with @create_err
  * @create_err: negative errno
  * @bad_destroys: how many of the next DESTROY_MKEY fail with -EIO
+ * @good_sends: commands to let pass before @bad_sends can't be sent
+ * @bad_sends: commands for which there is no memory but by waiting
  * @good_umrs: UMRs to let pass before @bad_umrs fail
  * @bad_umrs: UMRs that fail with -EFAULT
  * @resource_err: what the driver gets instead of a UMR QP, or 0
@@ -81,6 +84,7 @@ struct fake_hca {
 	u32 live;
 	u32 creates;
 	u32 destroys;
+	u32 sends;
 	u32 umrs;
 	u32 psvs;
 	u32 resource_inits;
@@ -93,6 +97,8 @@ struct fake_hca {
 	u32 bad_creates;
 	int create_err;
 	u32 bad_destroys;
+	u32 good_sends;
+	u32 bad_sends;
 	u32 good_umrs;
 	u32 bad_umrs;
 	int resource_err;

@@ -338,6 +338,7 @@ static void expect_inbox(struct fake_hca *hca, u32 key, void *want)
 	u32 got[MLX5_ST_SZ_DW(create_mkey_in)];
 
 	memcpy(got, fake_hca_mkey(hca, key)->in, sizeof(got));
+	MLX5_SET(create_mkey_in, got, opcode, 0);
 	MLX5_SET(create_mkey_in, got, memory_key_mkey_entry.mkey_7_0, 0);
 	KUNIT_EXPECT_MEMEQ(hca->test, (u8 *)got, (u8 *)want, sizeof(got));
 }

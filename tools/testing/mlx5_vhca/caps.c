@@ -75,6 +75,7 @@ static void vhca_general_caps(struct vhca *vhca, void *cap)
 	SET(dump_fill_mkey, 1);
 	SET(umr_fence, MLX5_CAP_UMR_FENCE_NONE);
 	SET(umr_extended_translation_offset, !vhca->short_umrs);
+	SET(umr_modify_entity_size_disabled, vhca->fixed_pages);
 	SET(relaxed_ordering_write, 1);
 	SET(relaxed_ordering_read, 1);
 	SET(relaxed_ordering_write_umr, 1);

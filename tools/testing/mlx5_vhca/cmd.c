@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The command queue: the part of the firmware. */
 
-#include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/jiffies.h>
 #include <linux/sched/mm.h>
@@ -317,20 +316,6 @@ u32 vhca_cmd_rung(struct vhca *vhca)
 	       atomic_xchg(&vhca->doorbell, 0) : 0;
 }
 
-/* True if there are commands. */
-bool vhca_cmd_poll(struct vhca *vhca, u32 rung)
-{
-	unsigned long slots = rung;
-	unsigned int i;
-
-	if (!vhca->slots || !rung)
-		return false;
-	vhca->rung_slots |= slots;
-	for_each_set_bit(i, &slots, VHCA_NUM_SLOTS)
-		queue_work(vhca->firmware, &vhca->slot[i].work);
-	return true;
-}
-
 /* How long the firmware takes for what is in a slot */
 static u32 vhca_slot_time(struct vhca *vhca, unsigned int i)
 {
@@ -347,29 +332,46 @@ static u32 vhca_slot_time(struct vhca *vhca, unsigned int i)
 	return us ?: vhca->command_time_us;
 }
 
-/* The slot's command, unless there was a reset since it was rung for. */
-static void vhca_slot_exec(struct vhca *vhca, unsigned int i)
+/* The slots get their turn one after the other, or -1. */
+static int vhca_next_slot(struct vhca *vhca)
 {
-	bool lost = false, events;
-	u8 delivery;
-	u32 us;
+	int i = find_next_bit(&vhca->rung_slots, VHCA_NUM_SLOTS,
+			      vhca->next_slot);
 
-	if (vhca->absent || !test_bit(i, &vhca->rung_slots))
-		return;
-	events = vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD);
-	us = vhca_slot_time(vhca, i);
-	if (us) {
-		vhca->busy_slots++;
+	if (i == VHCA_NUM_SLOTS)
+		i = find_first_bit(&vhca->rung_slots, VHCA_NUM_SLOTS);
+	if (i == VHCA_NUM_SLOTS)
+		return -1;
+	vhca->next_slot = i + 1;
+	return i;
+}
+
+/* The firmware begins as many commands as it can have in work. */
+static void vhca_begin_commands(struct vhca *vhca)
+{
+	u64 now = ktime_get_ns();
+	int i;
+
+	while (hweight_long(vhca->busy_slots) < vhca->commands_at_once) {
+		i = vhca_next_slot(vhca);
+		if (i < 0)
+			break;
+		__clear_bit(i, &vhca->rung_slots);
+		__set_bit(i, &vhca->busy_slots);
+		vhca->due[i] = now + (u64)vhca_slot_time(vhca, i) *
+				     NSEC_PER_USEC;
 		vhca->peak_commands = max(vhca->peak_commands,
-					  vhca->busy_slots);
-		/* The rest of the device goes on meanwhile. */
-		mutex_unlock(&vhca->lock);
-		usleep_range(us, us + us / 20 + 1);
-		mutex_lock(&vhca->lock);
-		vhca->busy_slots--;
+					  hweight_long(vhca->busy_slots));
 	}
-	if (vhca->absent || !__test_and_clear_bit(i, &vhca->rung_slots))
-		return;
+}
+
+static void vhca_end_command(struct vhca *vhca, unsigned int i)
+{
+	bool events = vhca_eq_for(vhca, MLX5_EVENT_TYPE_CMD);
+	bool lost = false;
+	u8 delivery;
+
+	__clear_bit(i, &vhca->busy_slots);
 	vhca->num_commands++;
 	delivery = vhca_run_slot(vhca, &vhca->slots[i], &lost);
 	if (lost)
@@ -378,50 +380,46 @@ static void vhca_slot_exec(struct vhca *vhca, unsigned int i)
 		vhca_complete_slot(vhca, i, delivery, events);
 }
 
-static void vhca_slot_work(struct work_struct *work)
+/* Those whose time is over are carried out; true if there were any. */
+static bool vhca_end_commands(struct vhca *vhca)
 {
-	struct vhca_slot *slot = container_of(work, struct vhca_slot, work);
-	struct vhca *vhca = slot->vhca;
+	u64 now = ktime_get_ns();
+	bool any = false;
 	/*
 	 * Who makes room for memory may have to tell the device that pages are
 	 * gone, and wait for it.
 	 */
 	unsigned int flags = memalloc_noreclaim_save();
-
-	mutex_lock(&vhca->lock);
-	vhca_slot_exec(vhca, slot - vhca->slot);
-	mutex_unlock(&vhca->lock);
-	memalloc_noreclaim_restore(flags);
-}
-
-/* The firmware takes commands in the order in which they were rung for. */
-int vhca_cmd_start(struct vhca *vhca)
-{
 	unsigned int i;
 
-	for (i = 0; i < VHCA_NUM_SLOTS; i++) {
-		vhca->slot[i].vhca = vhca;
-		INIT_WORK(&vhca->slot[i].work, vhca_slot_work);
-	}
-	vhca->firmware = alloc_workqueue("vhca_firmware",
-					 WQ_UNBOUND | WQ_HIGHPRI,
-					 vhca->commands_at_once);
-	return vhca->firmware ? 0 : -ENOMEM;
+	for_each_set_bit(i, &vhca->busy_slots, VHCA_NUM_SLOTS)
+		if (vhca->due[i] <= now) {
+			vhca_end_command(vhca, i);
+			any = true;
+		}
+	memalloc_noreclaim_restore(flags);
+	return any;
 }
 
-void vhca_cmd_stop(struct vhca *vhca)
+/* In how many ns a command in work has taken its time; U64_MAX without one */
+u64 vhca_cmd_next(struct vhca *vhca)
 {
-	destroy_workqueue(vhca->firmware);
+	u64 now = ktime_get_ns(), next = U64_MAX;
+	unsigned int i;
+
+	for_each_set_bit(i, &vhca->busy_slots, VHCA_NUM_SLOTS)
+		next = min(next, vhca->due[i] - min(vhca->due[i], now));
+	return next;
 }
 
-/* How many commands the firmware has in work at the same time */
-int vhca_cmd_set_at_once(struct vhca *vhca, u32 commands)
+/* True if a command was carried out. */
+bool vhca_cmd_poll(struct vhca *vhca, u32 rung)
 {
-	if (!commands || commands > VHCA_NUM_SLOTS)
-		return -EINVAL;
-	vhca->commands_at_once = commands;
-	workqueue_set_max_active(vhca->firmware, commands);
-	return 0;
+	if (!vhca->slots)
+		return false;
+	vhca->rung_slots |= rung;
+	vhca_begin_commands(vhca);
+	return vhca->busy_slots && vhca_end_commands(vhca);
 }
 
 /* What was lost ends after all, but was not carried out. */
@@ -438,5 +436,6 @@ void vhca_cmd_reset(struct vhca *vhca)
 {
 	vhca->slots = NULL;
 	vhca->rung_slots = 0;
+	vhca->busy_slots = 0;
 	vhca->lost_slots = 0;
 }

@@ -315,12 +315,11 @@ static int vhca_at_once_get(void *data, u64 *val)
 static int vhca_at_once_set(void *data, u64 val)
 {
 	struct vhca *vhca = data;
-	int err;
 
-	mutex_lock(&vhca->lock);
-	err = vhca_cmd_set_at_once(vhca, min(val, U32_MAX));
-	mutex_unlock(&vhca->lock);
-	return err;
+	if (!val || val > VHCA_NUM_SLOTS)
+		return -EINVAL;
+	WRITE_ONCE(vhca->commands_at_once, val);
+	return 0;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(vhca_at_once_fops, vhca_at_once_get, vhca_at_once_set,
 			 "%llu\n");

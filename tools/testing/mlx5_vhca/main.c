@@ -51,6 +51,10 @@ static bool short_umrs;
 module_param(short_umrs, bool, 0444);
 MODULE_PARM_DESC(short_umrs, "Let UMRs change the first 65536 translations of an mkey only");
 
+static bool fixed_pages;
+module_param(fixed_pages, bool, 0444);
+MODULE_PARM_DESC(fixed_pages, "Let UMRs change no page size, so that no mkey can be reused for a user");
+
 static uint spin_us = 200;
 module_param(spin_us, uint, 0644);
 MODULE_PARM_DESC(spin_us, "How long the device looks out for work without a pause, in microseconds");
@@ -78,7 +82,8 @@ void vhca_reset(struct vhca *vhca)
 	vhca_cmd_reset(vhca);
 }
 
-static bool vhca_poll(struct vhca *vhca)
+/* True if there was work; else *@next says in how many ns there may be some. */
+static bool vhca_poll(struct vhca *vhca, u64 *next)
 {
 	bool busy = false;
 
@@ -88,6 +93,7 @@ static bool vhca_poll(struct vhca *vhca)
 		busy |= vhca_qp_poll(vhca);
 		busy |= vhca_cq_poll(vhca);
 	}
+	*next = vhca_cmd_next(vhca);
 	mutex_unlock(&vhca->lock);
 	return busy;
 }
@@ -99,12 +105,12 @@ static bool vhca_poll(struct vhca *vhca)
 static int vhca_adapter(void *data)
 {
 	struct vhca *vhca = data;
-	u64 last_work = ktime_get_ns(), idle;
+	u64 last_work = ktime_get_ns(), idle, next;
 
 	/* Who waits for the device may spin, too. */
 	sched_set_fifo_low(current);
 	while (!kthread_should_stop()) {
-		if (vhca_poll(vhca)) {
+		if (vhca_poll(vhca, &next)) {
 			last_work = ktime_get_ns();
 			cond_resched();
 			continue;
@@ -112,7 +118,9 @@ static int vhca_adapter(void *data)
 		idle = ktime_get_ns() - last_work;
 		if (idle < spin_us * NSEC_PER_USEC)
 			cond_resched();
-		else if (idle < 20 * NSEC_PER_MSEC)
+		else if (next < 20 * NSEC_PER_USEC)
+			usleep_range(next / NSEC_PER_USEC, 20);
+		else if (next < U64_MAX || idle < 20 * NSEC_PER_MSEC)
 			usleep_range(10, 20);
 		else
 			usleep_range(200, 400);
@@ -122,22 +130,13 @@ static int vhca_adapter(void *data)
 
 static int vhca_start(struct vhca *vhca)
 {
-	int err = vhca_cmd_start(vhca);
-
-	if (err)
-		return err;
 	vhca->adapter = kthread_run(vhca_adapter, vhca, "vhca_adapter");
-	if (IS_ERR(vhca->adapter)) {
-		vhca_cmd_stop(vhca);
-		return PTR_ERR(vhca->adapter);
-	}
-	return 0;
+	return PTR_ERR_OR_ZERO(vhca->adapter);
 }
 
 static void vhca_stop(struct vhca *vhca)
 {
 	kthread_stop(vhca->adapter);
-	vhca_cmd_stop(vhca);
 }
 
 static struct vhca *vhca_alloc(void)
@@ -167,6 +166,7 @@ static struct vhca *vhca_alloc(void)
 	vhca->transport_faults = transport_faults;
 	vhca->devx = devx;
 	vhca->short_umrs = short_umrs;
+	vhca->fixed_pages = fixed_pages;
 	return vhca;
 }
 

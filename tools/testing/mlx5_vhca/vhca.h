@@ -200,12 +200,6 @@ struct vhca_fault {
 	u8 status;
 };
 
-/* A slot of the command queue, and the firmware's work on what is in it. */
-struct vhca_slot {
-	struct vhca *vhca;
-	struct work_struct work;
-};
-
 #define VHCA_MAX_FAULTS		16
 /* Instead of a status: the command never completes. */
 #define VHCA_STATUS_LOST	0xff
@@ -232,17 +226,17 @@ struct vhca {
 	struct task_struct *adapter;
 
 	/* cmd.c */
-	struct workqueue_struct *firmware;
-	struct vhca_slot slot[VHCA_NUM_SLOTS];
 	struct mlx5_cmd_layout *slots;
 	struct kprobe doorbell_probe;
-	/* Bits for slots: rung for, not yet carried out, and not to end. */
+	/* Bits for slots: rung for, seen to be, in work, and not to end. */
 	atomic_t doorbell;
 	unsigned long rung_slots;
+	unsigned long busy_slots;
 	unsigned long lost_slots;
+	int next_slot;
+	/* When those that are in work have taken their time, in ns */
+	u64 due[VHCA_NUM_SLOTS];
 	u64 num_commands;
-	/* In work now, and at most at the same time */
-	u32 busy_slots;
 	u32 peak_commands;
 	struct vhca_fault faults[VHCA_MAX_FAULTS];
 
@@ -252,6 +246,7 @@ struct vhca {
 	bool initialized;
 	bool devx;
 	bool short_umrs;
+	bool fixed_pages;
 
 	/* pages.c */
 	u64 *pages;
@@ -340,11 +335,9 @@ void vhca_seg_fatal(struct vhca *vhca);
 /* cmd.c */
 int vhca_cmd_init(struct vhca *vhca);
 void vhca_cmd_cleanup(struct vhca *vhca);
-int vhca_cmd_start(struct vhca *vhca);
-void vhca_cmd_stop(struct vhca *vhca);
-int vhca_cmd_set_at_once(struct vhca *vhca, u32 commands);
 u32 vhca_cmd_rung(struct vhca *vhca);
 bool vhca_cmd_poll(struct vhca *vhca, u32 rung);
+u64 vhca_cmd_next(struct vhca *vhca);
 void vhca_cmd_reset(struct vhca *vhca);
 void vhca_cmd_end_lost(struct vhca *vhca);
 

@@ -24,9 +24,9 @@ static void print_counters(const struct frmr_counters *counters)
 	unsigned int i;
 
 	for (i = 0; i < counters->num; i++)
-		printf("%s %-9s %7llu", i % 4 ? " " : "\n  ",
+		printf("%s%-10s%8llu", i % 4 ? "  " : "\n  ",
 		       counters->list[i].name, counters->list[i].value);
-	printf("\n   hit rate  %5.1f %%\n", hit_rate(hits, misses));
+	printf("\n  hit rate    %5.1f %%\n", hit_rate(hits, misses));
 }
 
 static void print_pool(struct show *show, const struct frmr_device *dev,

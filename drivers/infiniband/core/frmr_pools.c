@@ -53,6 +53,15 @@
 /* A pool that has room for so many handles too many gives the memory back. */
 #define FRMR_SLACK 1024
 
+/* A pool that misses so often in a period has handles created ahead, */
+#define FRMR_MISSES 2U
+
+/* so many at a time, so that the first are there soon, */
+#define FRMR_AHEAD_BATCH 16U
+
+/* and no more than these: as many MRs as one queue of NVMe over RDMA takes */
+#define FRMR_MAX_AHEAD 128U
+
 struct ib_frmr_pools {
 	struct ib_device *device;
 	const struct ib_frmr_pool_ops *ops;
@@ -97,6 +106,10 @@ struct ib_frmr_pool {
 	u32 in_use;
 	u32 max_in_use;
 	u32 pinned;		/* handles to keep, idle and in use together */
+	u32 misses;		/* since the last tick */
+	u32 ahead;		/* how many to keep idle, for it misses much */
+	u32 fresh;		/* of the idle, created ahead and never needed */
+	struct work_struct read_ahead;
 	bool used;		/* an MR asked for one since the last tick */
 	bool dead;		/* cleanup found handles in use */
 	u32 contended;		/* how often CPUs waited since the last tick */
@@ -209,6 +222,14 @@ VISIBLE_IF_KUNIT void *frmr_alloc(size_t bytes)
 }
 EXPORT_SYMBOL_IF_KUNIT(frmr_alloc);
 
+VISIBLE_IF_KUNIT bool frmr_queue(struct work_struct *work)
+{
+	KUNIT_STATIC_STUB_REDIRECT(frmr_queue, work);
+
+	return queue_work(system_unbound_wq, work);
+}
+EXPORT_SYMBOL_IF_KUNIT(frmr_queue);
+
 static struct ib_frmr_pool *frmr_get(struct ib_frmr_pool *pool)
 {
 	spin_lock(&pool->lock);
@@ -239,6 +260,8 @@ static struct ib_frmr_pool *frmr_pool_find(struct ib_frmr_pools *pools,
 	return pool;
 }
 
+static void frmr_read_ahead_work(struct work_struct *work);
+
 /* As frmr_pool_find(), but makes the pool if need be; NULL if out of memory. */
 static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
 					   const struct ib_frmr_key *key)
@@ -252,6 +275,7 @@ static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
 	pool->key = *key;
 	mutex_init(&pool->pin);
 	spin_lock_init(&pool->lock);
+	INIT_WORK(&pool->read_ahead, frmr_read_ahead_work);
 	pool->refs = 1;
 	smp_wmb(); /* rotations publish the pool by plain stores, too */
 
@@ -417,6 +441,39 @@ static void frmr_lend(struct ib_frmr_pool *pool, struct ib_mr *mr, u32 handle)
 	mr->frmr.handle = handle;
 }
 
+/* The work item ends by itself, and ib_frmr_pools_cleanup() waits for it. */
+static void frmr_queue_read_ahead(struct ib_frmr_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+
+	if (pool->ahead && frmr_queue(&pool->read_ahead)) {
+		pool->refs++;
+		refcount_inc(&pool->pools->users);
+	}
+}
+
+/* One that was created ahead is needed: half of them, and more have to come. */
+static void frmr_used_fresh(struct ib_frmr_pool *pool)
+{
+	pool->fresh--;
+	pool->stats[IB_FRMR_AHEAD_USED]++;
+	if (pool->fresh < pool->ahead / 2)
+		frmr_queue_read_ahead(pool);
+}
+
+/* There was not enough in time: so next time twice as many. */
+static void frmr_missed(struct ib_frmr_pool *pool)
+{
+	spin_lock(&pool->lock);
+	pool->misses++;
+	if (pool->misses >= FRMR_MISSES || pool->ahead) {
+		pool->ahead = min3(max(2 * pool->ahead, FRMR_MISSES),
+				   pool->in_use, FRMR_MAX_AHEAD);
+		frmr_queue_read_ahead(pool);
+	}
+	spin_unlock(&pool->lock);
+}
+
 static bool frmr_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
 {
 	bool found;
@@ -429,6 +486,8 @@ static bool frmr_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
 		frmr_lend(pool, mr, pool->handles[--pool->idle]);
 		pool->low = min(pool->low, pool->idle);
 		pool->stats[IB_FRMR_HITS]++;
+		if (unlikely(pool->idle < pool->fresh))
+			frmr_used_fresh(pool);
 	}
 	spin_unlock(&pool->lock);
 	return found;
@@ -468,6 +527,7 @@ static u32 frmr_destroy(struct ib_frmr_pool *pool, u32 count,
 	count = min3(count, frmr_spare(pool), FRMR_BATCH);
 	pool->idle -= count;
 	pool->low -= min(pool->low, count);
+	pool->fresh = min(pool->fresh, pool->idle);
 	memcpy(handles, pool->handles + pool->idle, count * sizeof(*handles));
 	spin_unlock(&pool->lock);
 	if (!count)
@@ -641,34 +701,62 @@ static void frmr_arm(struct ib_frmr_pools *pools)
 				   frmr_period(pools));
 }
 
-static int frmr_fill_batch(struct ib_frmr_pool *pool, u32 count, bool make_room)
+/* Handles that no MR asks for: pinned ones, and those that are created ahead */
+enum frmr_fill {
+	FRMR_PINS,
+	FRMR_PINS_MAKE_ROOM,
+	FRMR_AHEAD,
+};
+
+static u32 frmr_missing(struct ib_frmr_pool *pool, enum frmr_fill why)
+{
+	u32 want, have;
+
+	frmr_gather(pool);
+	want = min(pool->ahead, pool->in_use);
+	have = pool->idle;
+	if (why != FRMR_AHEAD) {
+		want = pool->pinned;
+		have += pool->in_use;
+	}
+	return want - min(want, have);
+}
+
+static void frmr_filled(struct ib_frmr_pool *pool, enum frmr_fill why,
+			const u32 *handles, u32 count)
+{
+	memcpy(pool->handles + pool->idle, handles, count * sizeof(*handles));
+	pool->idle += count;
+	if (why == FRMR_AHEAD) {
+		pool->fresh += count;
+		pool->stats[IB_FRMR_AHEAD] += count;
+	}
+}
+
+static int frmr_fill_batch(struct ib_frmr_pool *pool, enum frmr_fill why,
+			   u32 count)
 {
 	struct ib_frmr_room room;
 	u32 handles[FRMR_BATCH];
-	u32 total;
 	int ret;
 
 	if (!frmr_room_begin(pool->pools, &room))
 		return -EINTR;
 	spin_lock(&pool->lock);
-	total = pool->idle + pool->in_use;
-	count = min(count, pool->pinned - min(pool->pinned, total));
+	count = min(count, frmr_missing(pool, why));
 	spin_unlock(&pool->lock);
 	ret = frmr_reserve(pool, count);
 	if (!count || ret)
 		goto out;
 	do
 		ret = frmr_create(pool, handles, count);
-	while (make_room && frmr_room_next(&room, ret));
+	while (why == FRMR_PINS_MAKE_ROOM && frmr_room_next(&room, ret));
 
 	spin_lock(&pool->lock);
-	if (ret) {
+	if (ret)
 		pool->refs -= count;
-	} else {
-		memcpy(pool->handles + pool->idle, handles,
-		       count * sizeof(*handles));
-		pool->idle += count;
-	}
+	else
+		frmr_filled(pool, why, handles, count);
 	spin_unlock(&pool->lock);
 out:
 	frmr_room_end(&room);
@@ -679,7 +767,7 @@ out:
  * Creates the pinned handles that are missing. Where the device has no room for
  * a batch, smaller ones fill it up.
  */
-static int frmr_fill(struct ib_frmr_pool *pool, bool make_room)
+static int frmr_fill(struct ib_frmr_pool *pool, enum frmr_fill why)
 {
 	u32 batch = FRMR_BATCH;
 	int ret;
@@ -687,11 +775,38 @@ static int frmr_fill(struct ib_frmr_pool *pool, bool make_room)
 	do {
 		cond_resched();
 		ret = frmr_interrupted(pool->pools) ?:
-		      frmr_fill_batch(pool, batch, make_room);
+		      frmr_fill_batch(pool, why, batch);
 		if (frmr_is_full(ret))
 			batch /= 2;
 	} while (ret > 0 || (frmr_is_full(ret) && batch));
 	return ret;
+}
+
+/*
+ * Creates what the pool will miss soon. That is no reason to take what others
+ * have: the first failure ends it, until the pool has missed again.
+ */
+static void frmr_read_ahead_work(struct work_struct *work)
+{
+	struct ib_frmr_pool *pool = container_of(work, struct ib_frmr_pool,
+						 read_ahead);
+	struct ib_frmr_pools *pools = pool->pools;
+	int ret;
+
+	do
+		ret = frmr_interrupted(pools) ?:
+		      frmr_fill_batch(pool, FRMR_AHEAD, FRMR_AHEAD_BATCH);
+	while (ret > 0);
+
+	spin_lock(&pool->lock);
+	if (ret) {
+		pool->ahead = 0;
+		pool->misses = 0;
+	}
+	pool->refs--;
+	spin_unlock(&pool->lock);
+	frmr_arm(pools);
+	ib_frmr_pools_put(pools);
 }
 
 /* What a pool needs for the next period: memory, and slots if CPUs waited. */
@@ -730,6 +845,9 @@ static void frmr_pool_age(struct ib_frmr_pool *pool)
 	frmr_gather(pool);
 	cold = pool->low;
 	pool->low = pool->idle;
+	if (cold || !pool->misses)
+		pool->ahead /= 2;
+	pool->misses = 0;
 	spin_unlock(&pool->lock);
 
 	while (cold && !frmr_interrupted(pools) &&
@@ -796,7 +914,7 @@ VISIBLE_IF_KUNIT void frmr_pools_age(struct ib_frmr_pools *pools)
 		 * Handles may have been dropped. That is no reason to take what
 		 * other pools have; what fails now is tried next time.
 		 */
-		frmr_fill(pool, false);
+		frmr_fill(pool, FRMR_PINS);
 		again |= frmr_pool_end(pool);
 	}
 	if (again)
@@ -963,6 +1081,7 @@ static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
 	ret = frmr_reserve(pool, 1);
 	if (ret)
 		return ret;
+	frmr_missed(pool);
 	do {
 		ret = frmr_create(pool, &handle, 1);
 		found = frmr_is_full(ret) && frmr_pop_fit(pools, mr, NULL);
@@ -1004,6 +1123,11 @@ static int frmr_pop_miss(struct ib_frmr_pools *pools, struct ib_mr *mr,
  * Takes an idle object that fits, else has the driver create one. On success
  * mr->frmr.handle and mr->frmr.pool are set. mr->frmr.key stays as it is: the
  * object may be larger, by less than a factor of two.
+ *
+ * A pool that has to have objects created again and again, FRMR_MISSES times in
+ * an aging period, has a work item create some ahead: never more idle than in
+ * use, nor than FRMR_MAX_AHEAD, none that others would have to give up, and twice
+ * as many each time that they were too few.
  *
  * If the device is full, idle objects of other keys are destroyed: none at first,
  * then 1, 2, 4 and so on, with a try after each step. So a pop does not fail for
@@ -1298,7 +1422,7 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
 	if (ret)
 		goto out;
 	old = frmr_swap_pinned(pool, count);
-	ret = frmr_fill(pool, true);
+	ret = frmr_fill(pool, FRMR_PINS_MAKE_ROOM);
 	if (ret)
 		frmr_swap_pinned(pool, old);
 	mutex_unlock(&pool->pin);

@@ -19,6 +19,8 @@ struct ib_frmr_pool;
  * @IB_FRMR_RECLAIMED: of these, because the device ran out of objects
  * @IB_FRMR_DROPPED: handles that the driver kept from coming back
  * @IB_FRMR_FAILURES: creations that failed, whatever the number of handles
+ * @IB_FRMR_AHEAD: of those created, before anybody asked for them
+ * @IB_FRMR_AHEAD_USED: of these, needed since: each spared a pop a miss
  * @IB_FRMR_NUM_STATS: how many numbers there are
  */
 enum ib_frmr_stat {
@@ -30,6 +32,8 @@ enum ib_frmr_stat {
 	IB_FRMR_RECLAIMED,
 	IB_FRMR_DROPPED,
 	IB_FRMR_FAILURES,
+	IB_FRMR_AHEAD,
+	IB_FRMR_AHEAD_USED,
 	IB_FRMR_NUM_STATS
 };
 
@@ -70,6 +74,7 @@ int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 void *frmr_alloc(size_t bytes);
+bool frmr_queue(struct work_struct *work);
 void frmr_pools_age(struct ib_frmr_pools *pools);
 #endif
 

@@ -54,6 +54,8 @@ static int fill_stats(struct sk_buff *msg, const u64 stats[IB_FRMR_NUM_STATS])
 		[IB_FRMR_RECLAIMED] = "reclaimed",
 		[IB_FRMR_DROPPED] = "dropped",
 		[IB_FRMR_FAILURES] = "failures",
+		[IB_FRMR_AHEAD] = "ahead",
+		[IB_FRMR_AHEAD_USED] = "ahead_used",
 	};
 	struct nlattr *nest;
 	int i;

@@ -6,6 +6,7 @@
 #define _CONTROL_H
 
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 /* Warnings: how many more are in order, and messages about the device. */
 extern atomic_t shim_expected_warnings;
@@ -26,9 +27,6 @@ long shim_live_allocations(void);
 
 /* Bytes that per-CPU allocations take on all possible CPUs together. */
 size_t shim_percpu_bytes(void);
-
-/* Moves the time on, and returns how many works ran that are due by then. */
-unsigned int shim_advance(unsigned long ticks);
 
 /* Whether any work is queued; then, in how many ticks the next is due. */
 bool shim_next_work(unsigned long *ticks);

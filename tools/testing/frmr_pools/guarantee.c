@@ -79,6 +79,19 @@ static void *user_main(void *arg)
 	return NULL;
 }
 
+static bool over;
+
+/* What the kernel's workers do: here, to create ahead. */
+static void *worker_main(void *unused)
+{
+	rcu_register_thread();
+	while (!READ_ONCE(over))
+		if (!shim_advance(0))
+			sched_yield();
+	rcu_unregister_thread();
+	return NULL;
+}
+
 /* Returns how many pops failed, of so many that all threads do together. */
 static u32 run(u32 threads, u32 count,
 	       void (*key)(const struct user *user, u32 pop,
@@ -86,7 +99,10 @@ static u32 run(u32 threads, u32 count,
 {
 	static struct user users[MAX_THREADS];
 	u32 failures = 0, i;
+	pthread_t worker;
 
+	WRITE_ONCE(over, false);
+	pthread_create(&worker, NULL, worker_main, NULL);
 	pthread_barrier_init(&barrier, NULL, threads);
 	for (i = 0; i < threads; i++) {
 		users[i] = (struct user) {
@@ -100,6 +116,8 @@ static u32 run(u32 threads, u32 count,
 		pthread_join(users[i].thread, NULL);
 		failures += users[i].failures;
 	}
+	WRITE_ONCE(over, true);
+	pthread_join(worker, NULL);
 	pthread_barrier_destroy(&barrier);
 	return failures;
 }
@@ -129,7 +147,8 @@ static void test_full(void)
 	failures = run(12, pops, own_key);
 	printf("12 threads on a device for 12: %u of %u pops failed, ",
 	       failures, pops / 12 * 12);
-	printf("%llu created, %d times full\n", total(IB_FRMR_CREATED),
+	printf("%llu created, %llu of them ahead, %d times full\n",
+	       total(IB_FRMR_CREATED), total(IB_FRMR_AHEAD),
 	       atomic_read(&device.failed));
 	SHIM_ASSERT(!failures);
 	SHIM_ASSERT(total(IB_FRMR_CREATED) >= pops / 2);

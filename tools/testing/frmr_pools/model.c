@@ -35,10 +35,18 @@
  * @stats: likewise
  * @low: the least @idle has been since the last tick
  * @used: an MR asked for a handle since the last tick
+ * @misses: how often there was none, since the last tick
+ * @ahead: how many to create ahead
+ * @fresh: of the idle, created ahead and not needed yet
+ * @queued: some are about to be created ahead
  */
 struct model_pool {
 	bool exists;
 	bool used;
+	bool queued;
+	u32 misses;
+	u32 ahead;
+	u32 fresh;
 	u32 idle;
 	u32 in_use;
 	u32 max_in_use;
@@ -280,6 +288,75 @@ static void check_all(void)
 }
 
 /*
+ * Read-ahead: pools in the order in which they asked for it
+ */
+
+static struct model_pool *queue[CLASSES * BLOCKS];
+static u32 queued;
+
+static void model_read_ahead(struct model_pool *pool)
+{
+	if (pool->queued || !pool->ahead)
+		return;
+	pool->queued = true;
+	queue[queued++] = pool;
+}
+
+static void model_miss(struct model_pool *pool)
+{
+	u32 twice = max(2 * pool->ahead, 2);
+
+	pool->misses++;
+	if (pool->misses < 2 && !pool->ahead)
+		return;
+	pool->ahead = min3(twice, pool->in_use, 128);
+	model_read_ahead(pool);
+}
+
+static void model_use_fresh(struct model_pool *pool)
+{
+	if (pool->idle >= pool->fresh)
+		return;
+	pool->fresh--;
+	pool->stats[IB_FRMR_AHEAD_USED]++;
+	if (pool->fresh < pool->ahead / 2)
+		model_read_ahead(pool);
+}
+
+static void model_create_ahead(struct model_pool *pool, u32 *live)
+{
+	u32 count = min(pool->ahead, pool->in_use);
+
+	pool->queued = false;
+	while (pool->idle < count) {
+		u32 n = min(count - pool->idle, 16);
+
+		if (*live + n > device.capacity) {
+			pool->stats[IB_FRMR_FAILURES]++;
+			pool->ahead = 0;
+			pool->misses = 0;
+			return;
+		}
+		*live += n;
+		pool->idle += n;
+		pool->fresh += n;
+		pool->stats[IB_FRMR_CREATED] += n;
+		pool->stats[IB_FRMR_AHEAD] += n;
+	}
+}
+
+/* The work that is queued gets its turn. */
+static void run_read_ahead(void)
+{
+	u32 live = atomic_read(&device.live), i;
+
+	SHIM_ASSERT(shim_advance(0) == queued);
+	for (i = 0; i < queued; i++)
+		model_create_ahead(queue[i], &live);
+	queued = 0;
+}
+
+/*
  * The rules
  */
 
@@ -302,6 +379,7 @@ static void model_shrink(struct model_pool *pool, u32 count,
 {
 	pool->idle -= count;
 	pool->low -= min(pool->low, count);
+	pool->fresh = min(pool->fresh, pool->idle);
 	pool->stats[IB_FRMR_DESTROYED] += count;
 	pool->stats[why] += count;
 }
@@ -410,6 +488,7 @@ static void check_hit(struct model_pool *pool, const struct ib_mr *mr, int ret)
 	pool->idle--;
 	pool->low = min(pool->low, pool->idle);
 	pool->stats[IB_FRMR_HITS]++;
+	model_use_fresh(pool);
 	model_lend(pool);
 }
 
@@ -419,6 +498,7 @@ static void check_miss(struct model_pool *pool, const struct ib_mr *mr, int ret,
 {
 	pool->exists = true;
 	pool->used = true;
+	model_miss(pool);
 	pool->stats[IB_FRMR_MISSES]++;
 	pool->stats[IB_FRMR_FAILURES] += failed;
 	model_room(failed, error, ret);
@@ -547,6 +627,9 @@ static void model_age(struct model_pool *pool)
 {
 	u32 count = pool_cold(pool);
 
+	if (pool->low || !pool->misses)
+		pool->ahead /= 2;
+	pool->misses = 0;
 	pool->low = pool->idle;
 	model_shrink(pool, count, IB_FRMR_AGED);
 }
@@ -786,6 +869,7 @@ void model_start(void)
 /* Before the pools go, all MRs but those that leak come back. */
 static void end(u32 leaks)
 {
+	run_read_ahead();
 	check_all();
 	while (num_mrs) {
 		if (model_choose(4))
@@ -853,6 +937,9 @@ void model_step(enum model_op op)
 		[MODEL_CHECK] = check_all,
 	};
 
+	/* Later, perhaps, but before time passes or the pools go. */
+	if (op != MODEL_POP || model_choose(2))
+		run_read_ahead();
 	steps[op]();
 	SHIM_ASSERT(!shim_noio && !shim_atomic_depth);
 }

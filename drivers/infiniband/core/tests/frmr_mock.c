@@ -3,6 +3,8 @@
  * A mock of a device, for the tests of the FRMR pools. It knows each object that
  * it made, and tells the test when the core breaks the contract.
  */
+#include <kunit/static_stub.h>
+#include <kunit/test-bug.h>
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -231,13 +233,38 @@ struct frmr_mock *frmr_mock_new(struct kunit *test)
 	return mock;
 }
 
-/* Before each test: a device with pools that age only when they are told to. */
+/* One work at a time is enough for tests. */
+static bool frmr_mock_queue(struct work_struct *work)
+{
+	struct frmr_mock *mock = kunit_get_current_test()->priv;
+
+	if (!mock->queues || mock->work)
+		return false;
+	mock->work = work;
+	return true;
+}
+
+int frmr_mock_run_queued(struct frmr_mock *mock)
+{
+	struct work_struct *work = mock->work;
+
+	mock->work = NULL;
+	if (work)
+		work->func(work);
+	return 0;
+}
+
+/*
+ * Before each test: a device with pools that age, and create ahead, only when
+ * they are told to.
+ */
 int frmr_mock_init(struct kunit *test)
 {
 	struct frmr_mock *mock = frmr_mock_new(test);
 	int ret;
 
 	test->priv = mock;
+	kunit_activate_static_stub(test, frmr_queue, frmr_mock_queue);
 	ret = ib_frmr_pools_init(&mock->ibdev, &frmr_mock_ops);
 	return ret ?: ib_frmr_pools_set_aging_period(&mock->ibdev, 24 * 3600);
 }
@@ -289,6 +316,7 @@ void frmr_mock_exit(struct kunit *test)
 		return;
 	mock->create_hook = NULL;
 	mock->destroy_hook = NULL;
+	frmr_mock_run_queued(mock);
 	frmr_mock_check_accounts(mock);
 	ib_frmr_pools_cleanup(&mock->ibdev);
 	KUNIT_EXPECT_EQ(test, mock->live, 0);

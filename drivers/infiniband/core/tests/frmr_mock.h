@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
 
@@ -44,6 +45,9 @@
  * @entered: a hook that takes its time has begun
  * @may_end: and may end
  * @build_key: what build_key does, if the ops have it
+ * @queues: work that the core queues waits in @work for the test to run it;
+ *	otherwise nothing is created ahead
+ * @work: the work, or NULL
  */
 struct frmr_mock {
 	struct ib_device ibdev;
@@ -74,6 +78,8 @@ struct frmr_mock {
 	struct completion entered;
 	struct completion may_end;
 	int (*build_key)(const struct ib_frmr_key *in, struct ib_frmr_key *out);
+	bool queues;
+	struct work_struct *work;
 };
 
 extern const struct ib_frmr_pool_ops frmr_mock_ops;
@@ -92,6 +98,7 @@ int frmr_mock_create_other(struct frmr_mock *mock);
 void frmr_mock_destroy_others(struct frmr_mock *mock);
 
 u32 frmr_mock_live(struct frmr_mock *mock);
+int frmr_mock_run_queued(struct frmr_mock *mock);
 int frmr_mock_key_cmp(const struct ib_frmr_key *a, const struct ib_frmr_key *b);
 void frmr_mock_check_accounts(struct frmr_mock *mock);
 

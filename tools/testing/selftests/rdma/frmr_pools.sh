@@ -14,8 +14,8 @@ test_each_pool_shows_all_counters()
 {
 	set_pools pinned 0:4:0:0 3 &&
 	equal counters "$(pools | jq -c '.[0] | [.hits, .misses, .created,
-		.destroyed, .aged, .reclaimed, .dropped, .failures]')" \
-		"[0,0,3,0,0,0,0,0]"
+		.destroyed, .aged, .reclaimed, .dropped, .failures,
+		.ahead, .ahead_used]')" "[0,0,3,0,0,0,0,0,0,0]"
 }
 
 test_anybody_may_look()
@@ -297,7 +297,8 @@ test_ynl_and_the_tool_show_the_same()
 		jq -c '[.[].driver."driver-u64"]')" "[$(rdma-frmr -j \
 			resource show frmr_totals dev "$DEV" |
 		jq -c '.[0] | [.hits, .misses, .created, .destroyed, .aged,
-			.reclaimed, .dropped, .failures]')]" &&
+			.reclaimed, .dropped, .failures, .ahead,
+			.ahead_used]')]" &&
 	equal ynl "$(ynl --dump frmr-pools-get \
 		--json "{\"dev-index\": $(dev_index)}" |
 		jq -c '[.[]."frmr-pools"."frmr-pool-entry"[] |
@@ -358,7 +359,7 @@ test_a_device_without_pools_tells_its_aging_period_and_totals()
 		--json "{\"dev-index\": $(dev_index)}" |
 		jq -c 'map([."frmr-pools-aging-period", ."frmr-pools",
 			.driver."driver-u64"])')" \
-		"[[60,{},[0,0,0,0,0,0,0,0]]]"
+		"[[60,{},[0,0,0,0,0,0,0,0,0,0]]]"
 }
 
 # shown FILTER...: how many pools of the test device it leaves

@@ -25,13 +25,14 @@ test_a_miss_creates_an_object_of_the_rounded_size()
 
 test_a_restart_creates_nothing()
 {
-	local created
+	local created misses
 
 	churn -n 50 -m 50 -s 1,2,5,16 >/dev/null || return
 	created=$(total created)
+	misses=$(total misses)
 	churn -n 50 -m 50 -s 1,2,5,16 >/dev/null &&
 	equal "created again" "$(total created)" "$created" &&
-	equal hits "$(total hits)" "$created"
+	equal misses "$(total misses)" "$misses"
 }
 
 test_sizes_that_round_to_the_same_share_a_pool()
@@ -53,7 +54,7 @@ test_held_registrations_count_as_in_use()
 	mr_churn -d "$DEV" -n 30 -m 30 -s 1 --hold 60 >/dev/null &
 	eventually 30 in_use_is 31 &&
 	equal in_use "$(in_pool 1 in_use)" 30 &&
-	equal idle "$(in_pool 1 queue_handles)" 0 &&
+	between "created ahead" "$(in_pool 1 queue_handles)" 0 30 &&
 	accounting_holds || status=1
 
 	# Ends the holding.
@@ -61,7 +62,8 @@ test_held_registrations_count_as_in_use()
 	wait
 	[ $status -eq 0 ] &&
 	equal "in_use afterwards" "$(in_pool 1 in_use)" 0 &&
-	equal "idle afterwards" "$(in_pool 1 queue_handles)" 30 &&
+	equal "idle afterwards" "$(in_pool 1 queue_handles)" \
+		"$(in_pool 1 created)" &&
 	equal max_in_use "$(in_pool 1 max_in_use)" 30
 }
 
@@ -72,7 +74,7 @@ test_a_killed_application_leaves_nothing_in_use()
 	kill -KILL $!
 	wait $! 2>/dev/null
 	eventually 10 in_use_is 0 &&
-	equal idle "$(total queue_handles)" 41
+	between idle "$(total queue_handles)" 41 82
 }
 
 test_idle_objects_age_and_pools_end()
@@ -214,8 +216,8 @@ test_histograms_count_hits_misses_and_what_aged()
 
 	echo 'hist:keys=num_dma_blocks,hit' >$events/frmr_pop/trigger
 	echo 'hist:keys=num_dma_blocks:vals=count' >$events/frmr_age/trigger
-	churn -n 5 -m 5 -s 3 --verify 0 >/dev/null
-	churn -n 5 -m 5 -s 3 --verify 0 >/dev/null
+	churn -n 5 -m 1 -s 3 --verify 0 >/dev/null
+	churn -n 5 -m 1 -s 3 --verify 0 >/dev/null
 	set_pools aging 1
 	eventually 10 no_pools
 	cat $events/frmr_{pop,age}/hist >/run/frmr-hist
@@ -223,9 +225,9 @@ test_histograms_count_hits_misses_and_what_aged()
 	echo '!hist:keys=num_dma_blocks:vals=count' >$events/frmr_age/trigger
 
 	traced /run/frmr-hist \
-		"num_dma_blocks: *4, hit: *0 } hitcount: *5$" \
-		"num_dma_blocks: *4, hit: *1 } hitcount: *5$" \
-		"num_dma_blocks: *4 } .* count: *5$"
+		"num_dma_blocks: *4, hit: *0 } hitcount: *1$" \
+		"num_dma_blocks: *4, hit: *1 } hitcount: *9$" \
+		"num_dma_blocks: *4 } .* count: *1$"
 }
 
 # Tables of 2 GiB, of which the kernel has none.

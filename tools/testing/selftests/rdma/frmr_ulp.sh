@@ -126,18 +126,21 @@ empty_pools()
 
 reconnects_create_nothing()
 {
-	local created warm
+	local created misses hits warm
 
 	# The very first connection also pays for other things.
 	connect_and_disconnect || return
 	created=$(kernel_total created)
+	misses=$(kernel_total misses)
+	hits=$(kernel_total hits)
 	warm=$(connect_times $RECONNECTS true) &&
 	ktap_print_msg "$(kernel_total hits) hits," \
 		"$(kernel_total misses) misses," \
 		"connected in $(median <<<"$warm") us" &&
 	equal created "$(kernel_total created)" "$created" &&
-	equal misses "$(kernel_total misses)" "$created" &&
-	equal hits "$(kernel_total hits)" $((RECONNECTS * created)) &&
+	equal misses "$(kernel_total misses)" "$misses" &&
+	equal hits "$(kernel_total hits)" \
+		$((hits + RECONNECTS * (hits + misses))) &&
 	equal in_use "$(kernel_total in_use)" 0 &&
 	ktap_print_msg "with empty pools connected in" \
 		"$(connect_times 5 empty_pools | median) us"

@@ -88,6 +88,14 @@ equal()
 	return 1
 }
 
+# between WHAT GOT MIN MAX: says so if it is not
+between()
+{
+	[ "$2" -ge "$3" ] && [ "$2" -le "$4" ] && return
+	ktap_print_msg "$1: $2, should be $3 to $4"
+	return 1
+}
+
 # refused TEXT COMMAND...: the command fails and its message has TEXT in it
 refused()
 {

@@ -36,14 +36,6 @@ fill_device()
 	cat $VHCA/mkeys >$VHCA/max_mkeys
 }
 
-# between WHAT GOT MIN MAX: says so if it is not
-between()
-{
-	[ "$2" -ge "$3" ] && [ "$2" -le "$4" ] && return
-	ktap_print_msg "$1: $2, should be $3 to $4"
-	return 1
-}
-
 # make KIND COUNT: and destroy them
 make()
 {

@@ -411,8 +411,15 @@ static void init_dev(struct fake_hca *hca)
 	dev->umrc.pd = &hca->umr_pd.ibpd;
 }
 
+/* Nothing is created ahead: another thread would ask a device that is real. */
+static bool fake_queue(struct work_struct *work)
+{
+	return false;
+}
+
 static void activate_stubs(struct kunit *test)
 {
+	kunit_activate_static_stub(test, frmr_queue, fake_queue);
 	kunit_activate_static_stub(test, mlx5_core_create_mkey,
 				   fake_create_mkey);
 	kunit_activate_static_stub(test, mlx5_core_destroy_mkey,

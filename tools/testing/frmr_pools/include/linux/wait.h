@@ -7,6 +7,7 @@
 
 #include <linux/atomic.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 void shim_wait_begin(void);
 void shim_wait(void);
@@ -40,13 +41,18 @@ static inline bool try_wait_for_completion(struct completion *x)
 
 static inline void wait_for_completion(struct completion *x)
 {
+	bool done;
+
 	might_sleep();
-	if (try_wait_for_completion(x))
-		return;
-	shim_wait_begin();
-	while (!try_wait_for_completion(x))
-		shim_wait();
-	shim_wait_end();
+	do {
+		/* It may be for work that nobody else is going to run. */
+		shim_advance(0);
+		shim_wait_begin();
+		done = try_wait_for_completion(x);
+		if (!done)
+			shim_wait();
+		shim_wait_end();
+	} while (!done);
 }
 
 #endif /* _SHIM_LINUX_WAIT_H */

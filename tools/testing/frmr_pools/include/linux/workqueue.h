@@ -56,6 +56,9 @@ bool cancel_work_sync(struct work_struct *work);
 bool disable_work_sync(struct work_struct *work);
 bool flush_work(struct work_struct *work);
 
+/* Moves the time on, and returns how many works ran that are due by then. */
+unsigned int shim_advance(unsigned long ticks);
+
 #define queue_work(wq, w) ({ (void)(wq); shim_queue_work(w, 0); })
 #define queue_delayed_work(wq, d, delay) \
 	({ (void)(wq); shim_queue_work(&(d)->work, delay); })

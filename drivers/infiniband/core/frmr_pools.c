@@ -27,6 +27,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
@@ -59,7 +60,7 @@
 /* so many at a time, so that the first are there soon, */
 #define FRMR_AHEAD_BATCH 16U
 
-/* and no more than these: as many MRs as one queue of NVMe over RDMA takes */
+/* and no more idle than these: the MRs of one queue of NVMe over RDMA. */
 #define FRMR_MAX_AHEAD 128U
 
 struct ib_frmr_pools {
@@ -71,6 +72,9 @@ struct ib_frmr_pools {
 	struct mutex room;		/* a turn to make room */
 	struct delayed_work aging;
 	u32 aging_period;		/* in seconds */
+	struct shrinker *shrinker;
+	atomic_t wanted;		/* idle handles, by memory pressure */
+	struct work_struct pressure;	/* gives them back */
 	refcount_t users;		/* cleanup waits for these */
 	struct completion unused;	/* when there is none left */
 	struct rcu_head rcu;
@@ -680,7 +684,7 @@ static bool frmr_room_next(struct ib_frmr_room *room, int error)
 	return true;
 }
 
-/* Aging */
+/* Aging, and pressure */
 
 static unsigned long frmr_period(struct ib_frmr_pools *pools)
 {
@@ -699,6 +703,65 @@ static void frmr_arm(struct ib_frmr_pools *pools)
 	if (!delayed_work_pending(&pools->aging))
 		queue_delayed_work(system_unbound_wq, &pools->aging,
 				   frmr_period(pools));
+}
+
+/* Gives back @count idle handles; a creation on a full device waits for a batch. */
+static u32 frmr_reclaim(struct ib_frmr_pools *pools, u32 count)
+{
+	struct ib_frmr_room room;
+	u32 done = 0, n;
+	u64 moved;
+
+	do {
+		n = 0;
+		if (frmr_room_begin(pools, &room)) {
+			n = frmr_shrink_batch(pools, count - done, &moved);
+			frmr_room_end(&room);
+		}
+		done += n;
+	} while (n && done < count);
+	frmr_arm(pools);
+	return done;
+}
+
+VISIBLE_IF_KUNIT unsigned long frmr_shrinker_count(struct shrinker *shrinker,
+						   struct shrink_control *sc)
+{
+	struct ib_frmr_pools *pools = shrinker->private_data;
+	struct ib_frmr_pool *pool;
+	unsigned long count = 0;
+
+	spin_lock(&pools->lock);
+	for (pool = frmr_first_pool(pools); pool; pool = frmr_next_pool(pool)) {
+		spin_lock(&pool->lock);
+		count += frmr_spare(pool);
+		spin_unlock(&pool->lock);
+	}
+	spin_unlock(&pools->lock);
+	return count ?: SHRINK_EMPTY;
+}
+EXPORT_SYMBOL_IF_KUNIT(frmr_shrinker_count);
+
+/* The caller may be anywhere: it sends no command, but has the work item do so. */
+VISIBLE_IF_KUNIT unsigned long frmr_shrinker_scan(struct shrinker *shrinker,
+						  struct shrink_control *sc)
+{
+	struct ib_frmr_pools *pools = shrinker->private_data;
+
+	atomic_set(&pools->wanted, min_t(unsigned long, sc->nr_to_scan, INT_MAX));
+	if (frmr_queue(&pools->pressure))
+		refcount_inc(&pools->users);
+	return SHRINK_STOP;
+}
+EXPORT_SYMBOL_IF_KUNIT(frmr_shrinker_scan);
+
+static void frmr_pressure_work(struct work_struct *work)
+{
+	struct ib_frmr_pools *pools = container_of(work, struct ib_frmr_pools,
+						   pressure);
+
+	frmr_reclaim(pools, atomic_xchg(&pools->wanted, 0));
+	ib_frmr_pools_put(pools);
 }
 
 /* Handles that no MR asks for: pinned ones, and those that are created ahead */
@@ -956,14 +1019,27 @@ int ib_frmr_pools_init(struct ib_device *device,
 	spin_lock_init(&pools->lock);
 	mutex_init(&pools->room);
 	INIT_DELAYED_WORK(&pools->aging, frmr_aging_work);
+	INIT_WORK(&pools->pressure, frmr_pressure_work);
 	pools->aging_period = FRMR_DEFAULT_AGING_PERIOD_SECS;
 	refcount_set(&pools->users, 1);
 	init_completion(&pools->unused);
 
+	pools->shrinker = shrinker_alloc(0, "frmr-pools:%s",
+					 dev_name(&device->dev));
+	if (!pools->shrinker) {
+		kvfree(pools);
+		return -ENOMEM;
+	}
+	pools->shrinker->count_objects = frmr_shrinker_count;
+	pools->shrinker->scan_objects = frmr_shrinker_scan;
+	pools->shrinker->private_data = pools;
+
 	if (cmpxchg(&device->frmr_pools, NULL, pools)) {
+		shrinker_free(pools->shrinker);
 		kvfree(pools);
 		return -EEXIST;
 	}
+	shrinker_register(pools->shrinker);
 	return 0;
 }
 EXPORT_SYMBOL(ib_frmr_pools_init);
@@ -1019,6 +1095,7 @@ void ib_frmr_pools_cleanup(struct ib_device *device)
 	if (!pools)
 		return;
 
+	shrinker_free(pools->shrinker);
 	ib_frmr_pools_put(pools);
 	wait_for_completion(&pools->unused);
 	disable_delayed_work_sync(&pools->aging);
@@ -1289,25 +1366,14 @@ EXPORT_SYMBOL(ib_frmr_pools_make_room);
 u32 ib_frmr_pools_reclaim(struct ib_device *device, u32 count)
 {
 	struct ib_frmr_pools *pools;
-	struct ib_frmr_room room;
-	u32 done = 0, n;
-	u64 moved;
 
 	might_sleep();
 	pools = ib_frmr_pools_get(device);
 	if (!pools)
 		return 0;
-	do {
-		n = 0;
-		if (frmr_room_begin(pools, &room)) {
-			n = frmr_shrink_batch(pools, count - done, &moved);
-			frmr_room_end(&room);
-		}
-		done += n;
-	} while (n && done < count);
-	frmr_arm(pools);
+	count = frmr_reclaim(pools, count);
 	ib_frmr_pools_put(pools);
-	return done;
+	return count;
 }
 EXPORT_SYMBOL(ib_frmr_pools_reclaim);
 

@@ -5,6 +5,7 @@
 #ifndef _FRMR_POOLS_INTERNAL_H
 #define _FRMR_POOLS_INTERNAL_H
 
+#include <linux/shrinker.h>
 #include <rdma/frmr_pools.h>
 
 struct ib_frmr_pool;
@@ -75,6 +76,10 @@ int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds);
 #if IS_ENABLED(CONFIG_KUNIT)
 void *frmr_alloc(size_t bytes);
 bool frmr_queue(struct work_struct *work);
+unsigned long frmr_shrinker_count(struct shrinker *shrinker,
+				  struct shrink_control *sc);
+unsigned long frmr_shrinker_scan(struct shrinker *shrinker,
+				 struct shrink_control *sc);
 void frmr_pools_age(struct ib_frmr_pools *pools);
 #endif
 

@@ -771,6 +771,21 @@ static void step_reclaim(void)
 	shim_killed = false;
 }
 
+/* Memory is short: what idles is given back, but not by the caller. */
+static void step_pressure(void)
+{
+	u32 count = model_choose(200), spare = all_spare();
+	struct shrink_control sc = { .nr_to_scan = count };
+	struct shrinker *shrinker = shim_shrinker;
+	unsigned long idle = spare ?: SHRINK_EMPTY;
+
+	SHIM_ASSERT(shrinker->count_objects(shrinker, &sc) == idle);
+	SHIM_ASSERT(shrinker->scan_objects(shrinker, &sc) == SHRINK_STOP);
+	SHIM_ASSERT(!model_gave());
+	SHIM_ASSERT(shim_advance(0) == 1);
+	SHIM_ASSERT(model_gave() == min(count, spare));
+}
+
 /* Others create objects on the device, for which there may be no room. */
 static void step_room(void)
 {
@@ -928,6 +943,7 @@ void model_step(enum model_op op)
 		[MODEL_TIME] = step_time,
 		[MODEL_PIN] = step_pin,
 		[MODEL_RECLAIM] = step_reclaim,
+		[MODEL_PRESSURE] = step_pressure,
 		[MODEL_ROOM] = step_room,
 		[MODEL_PERIOD] = step_period,
 		[MODEL_CAPACITY] = step_capacity,

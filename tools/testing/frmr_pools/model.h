@@ -16,6 +16,7 @@ enum model_op {
 	MODEL_TIME,
 	MODEL_PIN,
 	MODEL_RECLAIM,
+	MODEL_PRESSURE, /* of memory */
 	MODEL_ROOM, /* for objects of others */
 	MODEL_PERIOD,
 	MODEL_CAPACITY,

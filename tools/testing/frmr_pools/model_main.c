@@ -17,6 +17,7 @@ static const u32 odds[MODEL_NUM_OPS] = {
 	[MODEL_TIME] = 150,
 	[MODEL_PIN] = 100,
 	[MODEL_RECLAIM] = 30,
+	[MODEL_PRESSURE] = 10,
 	[MODEL_ROOM] = 30,
 	[MODEL_PERIOD] = 5,
 	[MODEL_CAPACITY] = 40,

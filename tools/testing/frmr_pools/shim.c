@@ -291,6 +291,8 @@ void shim_kfree_rcu(void *p)
 	call_rcu(&garbage->head, shim_free_garbage);
 }
 
+struct shrinker *shim_shrinker;
+
 /*
  * Time and work
  */

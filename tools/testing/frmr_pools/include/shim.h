@@ -26,6 +26,7 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
+#include <linux/shrinker.h>
 #include <linux/rcupdate.h>
 #include <linux/rbtree.h>
 #include <linux/percpu.h>

@@ -105,6 +105,41 @@ test_registrations_go_on_during_a_slow_reclaim()
 	return $status
 }
 
+# Takes memory until little is available, and gives it back.
+hog_memory()
+{
+	python3 -c '
+import time
+hogs = []
+def available():
+    for line in open("/proc/meminfo"):
+        if line.startswith("MemAvailable"):
+            return int(line.split()[1])
+while available() > 200 << 10:
+    hogs.append(bytearray(b"x" * (16 << 20)))
+time.sleep(1)'
+}
+
+gave_to_others()
+{
+	[ "$(total reclaimed)" -ge 100 ]
+}
+
+# Shrinkers are asked for a part of what they have: here it is at least 128. The
+# application's regions are verified.
+test_memory_pressure_takes_what_idles()
+{
+	nothing_idles && set_pools pinned $KEY 1000 &&
+	set_pools pinned $KEY 10 && start_load -m 5 -s 4 || return
+	hog_memory
+	echo 2 >/proc/sys/vm/drop_caches
+	eventually 10 gave_to_others ||
+		{ ktap_print_msg "given back: $(total reclaimed)"; return 1; }
+	! load_ended && stop_load && LOAD= &&
+	equal pinned "$(total pinned_handles)" 10 &&
+	[ "$(total queue_handles)" -ge 10 ]
+}
+
 # pin_fails STATUS TEXT: how the firmware fails, and what the kernel says then
 pin_fails()
 {

@@ -25,7 +25,7 @@ function title(device)
 		return "Soft-RoCE, 50 us"
 	if (device == "mlx5")
 		return "mlx5"
-	return "mlx5, 100 us"
+	return "mlx5, 230/160 us, " substr(device, 3) " at once"
 }
 
 # A mode is what an application does, and with how many threads.
@@ -88,6 +88,20 @@ $1 == "base" {
 	base[$2] = $3
 }
 
+# 100,000 regions at once, at a second start. Without any cache each region has an
+# mkey of its own.
+function hundred_thousand(phase,	name, gain)
+{
+	name = "restart100k_" phase
+	gain = base["uncached100k_" phase]
+	if (!gain)
+		return
+	gain = ours[name] / gain
+	printf "BENCH gain_%s %.2f x\n", name, gain >>results
+	printf "%-24s %8.0f %7.0f %5.2f %15.0f %15.2f\n", phase, ours[name],
+		base[name], ratio(name), base["uncached100k_" phase], gain
+}
+
 END {
 	for (i = 1; i <= n; i++) {
 		bench(name[i])
@@ -98,6 +112,10 @@ END {
 		row(device, mode, name[i])
 		data(device, mode, name[i])
 	}
+	printf "\n%-24s %8s %7s %5s %15s %15s\n", "100,000 again, a second",
+		"pools", "without", "ratio", "mkeys not kept", "pools gain"
+	hundred_thousand("reg")
+	hundred_thousand("dereg")
 	printf "\n%-30s %12s %12s %7s\n", "mlx5", "pools", "without", "ratio"
 	for (i = 1; i <= n; i++)
 		if (unit[name[i]] !~ /^(MR\/s|us)$/)

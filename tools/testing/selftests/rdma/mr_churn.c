@@ -35,6 +35,7 @@
 struct histogram {
 	__u64 bucket[BUCKETS];
 	__u64 count;
+	__u64 sum;
 	__u64 max;
 };
 
@@ -145,6 +146,7 @@ static void histogram_add(struct histogram *h, __u64 ns)
 {
 	h->bucket[bucket_of(ns)]++;
 	h->count++;
+	h->sum += ns;
 	if (ns > h->max)
 		h->max = ns;
 }
@@ -156,6 +158,7 @@ static void histogram_merge(struct histogram *to, const struct histogram *from)
 	for (i = 0; i < BUCKETS; i++)
 		to->bucket[i] += from->bucket[i];
 	to->count += from->count;
+	to->sum += from->sum;
 	if (from->max > to->max)
 		to->max = from->max;
 }
@@ -537,7 +540,8 @@ static void print_text(const struct options *opt, const struct worker *sum,
 
 static void print_json_latency(const char *name, const struct histogram *h)
 {
-	printf(", \"%s\": {\"p50\": %llu, \"p99\": %llu, \"max\": %llu}", name,
+	printf(", \"%s\": {\"mean\": %llu, \"p50\": %llu, \"p99\": %llu, \"max\": %llu}",
+	       name, h->count ? h->sum / h->count : 0,
 	       histogram_percentile(h, 50), histogram_percentile(h, 99),
 	       h->max);
 }

@@ -21,6 +21,7 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rbtree.h>
@@ -53,6 +54,9 @@
 
 /* A pool that has room for so many handles too many gives the memory back. */
 #define FRMR_SLACK 1024
+
+/* What takes no longer than this is not worth being created ahead. */
+#define FRMR_SLOW_NS (10 * NSEC_PER_USEC)
 
 /* A pool that misses so often in a period has handles created ahead, */
 #define FRMR_MISSES 2U
@@ -114,6 +118,7 @@ struct ib_frmr_pool {
 	u32 ahead;		/* how many to keep idle, for it misses much */
 	u32 fresh;		/* of the idle, created ahead and never needed */
 	struct work_struct read_ahead;
+	bool slow;		/* it takes long to create one */
 	bool used;		/* an MR asked for one since the last tick */
 	bool dead;		/* cleanup found handles in use */
 	u32 contended;		/* how often CPUs waited since the last tick */
@@ -233,6 +238,14 @@ VISIBLE_IF_KUNIT bool frmr_queue(struct work_struct *work)
 	return queue_work(system_unbound_wq, work);
 }
 EXPORT_SYMBOL_IF_KUNIT(frmr_queue);
+
+VISIBLE_IF_KUNIT u64 frmr_clock(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(frmr_clock);
+
+	return ktime_get_ns();
+}
+EXPORT_SYMBOL_IF_KUNIT(frmr_clock);
 
 static struct ib_frmr_pool *frmr_get(struct ib_frmr_pool *pool)
 {
@@ -470,7 +483,7 @@ static void frmr_missed(struct ib_frmr_pool *pool)
 {
 	spin_lock(&pool->lock);
 	pool->misses++;
-	if (pool->misses >= FRMR_MISSES || pool->ahead) {
+	if (pool->slow && (pool->misses >= FRMR_MISSES || pool->ahead)) {
 		pool->ahead = min3(max(2 * pool->ahead, FRMR_MISSES),
 				   pool->in_use, FRMR_MAX_AHEAD);
 		frmr_queue_read_ahead(pool);
@@ -502,15 +515,19 @@ static int frmr_create(struct ib_frmr_pool *pool, u32 *handles, u32 count)
 	struct ib_device *device = pool->pools->device;
 	/* The driver gets a copy: nothing may alter a key that is in the tree. */
 	struct ib_frmr_key key = pool->key;
+	u64 begin = frmr_clock(), time;
 	int ret;
 
 	ret = pool->pools->ops->create_frmrs(device, &key, handles, count);
+	time = frmr_clock() - begin;
 	trace_frmr_create(device, &pool->key, count, ret);
 	spin_lock(&pool->lock);
-	if (ret)
+	if (ret) {
 		pool->stats[IB_FRMR_FAILURES]++;
-	else
+	} else {
 		pool->stats[IB_FRMR_CREATED] += count;
+		pool->slow = time > count * FRMR_SLOW_NS;
+	}
 	spin_unlock(&pool->lock);
 	return ret;
 }
@@ -1202,9 +1219,9 @@ static int frmr_pop_miss(struct ib_frmr_pools *pools, struct ib_mr *mr,
  * object may be larger, by less than a factor of two.
  *
  * A pool that has to have objects created again and again, FRMR_MISSES times in
- * an aging period, has a work item create some ahead: never more idle than in
- * use, nor than FRMR_MAX_AHEAD, none that others would have to give up, and twice
- * as many each time that they were too few.
+ * an aging period, has a work item create some ahead, unless that is quick:
+ * never more idle than in use, nor than FRMR_MAX_AHEAD, none that others would
+ * have to give up, and twice as many each time that they were too few.
  *
  * If the device is full, idle objects of other keys are destroyed: none at first,
  * then 1, 2, 4 and so on, with a try after each step. So a pop does not fail for

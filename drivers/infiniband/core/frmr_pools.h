@@ -76,6 +76,7 @@ int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds);
 #if IS_ENABLED(CONFIG_KUNIT)
 void *frmr_alloc(size_t bytes);
 bool frmr_queue(struct work_struct *work);
+u64 frmr_clock(void);
 unsigned long frmr_shrinker_count(struct shrinker *shrinker,
 				  struct shrink_control *sc);
 unsigned long frmr_shrinker_scan(struct shrinker *shrinker,

@@ -309,6 +309,9 @@ static void model_miss(struct model_pool *pool)
 	pool->misses++;
 	if (pool->misses < 2 && !pool->ahead)
 		return;
+	/* It is not known yet that the device takes its time. */
+	if (!pool->stats[IB_FRMR_CREATED])
+		return;
 	pool->ahead = min3(twice, pool->in_use, 128);
 	model_read_ahead(pool);
 }

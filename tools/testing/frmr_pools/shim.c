@@ -298,6 +298,7 @@ struct shrinker *shim_shrinker;
  */
 
 unsigned long shim_jiffies = 1000;
+unsigned long shim_ns;
 
 static pthread_mutex_t work_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_done = PTHREAD_COND_INITIALIZER;

@@ -60,6 +60,23 @@ static void frmr_pool_that_misses_creates_ahead(struct kunit *test)
 	frmr_push(test, mrs, FRMR_TEST_MISSES);
 }
 
+static void frmr_what_is_created_quickly_is_not_created_ahead(struct kunit *test)
+{
+	struct frmr_mock *mock = test->priv;
+	struct ib_mr *mrs = frmr_mrs(test, 40);
+
+	mock->quick = true;
+	frmr_miss(test, mrs, 20);
+	KUNIT_EXPECT_FALSE(test, frmr_is_queued(test));
+	/* What it took last time counts. */
+	mock->quick = false;
+	frmr_miss(test, mrs + 20, 1);
+	KUNIT_EXPECT_FALSE(test, frmr_is_queued(test));
+	frmr_miss(test, mrs + 21, 1);
+	KUNIT_EXPECT_TRUE(test, frmr_is_queued(test));
+	frmr_push(test, mrs, 22);
+}
+
 static void frmr_seldom_misses_create_nothing(struct kunit *test)
 {
 	struct ib_mr *mrs = frmr_mrs(test, 20);
@@ -332,6 +349,7 @@ static void frmr_work_item_runs_by_itself(struct kunit *test)
 
 static struct kunit_case frmr_ahead_cases[] = {
 	KUNIT_CASE(frmr_pool_that_misses_creates_ahead),
+	KUNIT_CASE(frmr_what_is_created_quickly_is_not_created_ahead),
 	KUNIT_CASE(frmr_seldom_misses_create_nothing),
 	KUNIT_CASE(frmr_no_more_idle_than_in_use),
 	KUNIT_CASE(frmr_late_pool_creates_no_more_than_the_bound),

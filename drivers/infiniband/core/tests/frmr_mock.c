@@ -148,6 +148,9 @@ static int frmr_mock_create_frmrs(struct ib_device *ibdev,
 	/* Handles that were not created are garbage. */
 	for (i = 0; i < count; i++)
 		handles[i] = ret ? U32_MAX : frmr_mock_make(mock, key);
+	if (!mock->quick)
+		WRITE_ONCE(mock->clock, mock->clock +
+					count * 100 * NSEC_PER_USEC);
 	mutex_unlock(&mock->lock);
 	frmr_mock_run_hook(mock, &mock->create_hook);
 
@@ -244,6 +247,13 @@ static bool frmr_mock_queue(struct work_struct *work)
 	return true;
 }
 
+static u64 frmr_mock_clock(void)
+{
+	struct frmr_mock *mock = kunit_get_current_test()->priv;
+
+	return READ_ONCE(mock->clock);
+}
+
 int frmr_mock_run_queued(struct frmr_mock *mock)
 {
 	struct work_struct *work = mock->work;
@@ -265,6 +275,7 @@ int frmr_mock_init(struct kunit *test)
 
 	test->priv = mock;
 	kunit_activate_static_stub(test, frmr_queue, frmr_mock_queue);
+	kunit_activate_static_stub(test, frmr_clock, frmr_mock_clock);
 	ret = ib_frmr_pools_init(&mock->ibdev, &frmr_mock_ops);
 	return ret ?: ib_frmr_pools_set_aging_period(&mock->ibdev, 24 * 3600);
 }

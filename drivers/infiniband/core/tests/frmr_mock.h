@@ -45,6 +45,8 @@
  * @entered: a hook that takes its time has begun
  * @may_end: and may end
  * @build_key: what build_key does, if the ops have it
+ * @quick: it takes no time to create an object, otherwise 100 us
+ * @clock: the time, in ns
  * @queues: work that the core queues waits in @work for the test to run it;
  *	otherwise nothing is created ahead
  * @work: the work, or NULL
@@ -78,6 +80,8 @@ struct frmr_mock {
 	struct completion entered;
 	struct completion may_end;
 	int (*build_key)(const struct ib_frmr_key *in, struct ib_frmr_key *out);
+	bool quick;
+	u64 clock;
 	bool queues;
 	struct work_struct *work;
 };

@@ -33,6 +33,11 @@ static const char usage[] =
 "        destroy all idle handles now, except pinned ones\n"
 "  help  show this text\n"
 "\n"
+"       rdma-frmr profile save FILE [ dev DEV ]\n"
+"        write what was most in use, of each pool, to a text file\n"
+"       rdma-frmr profile load FILE [ dev DEV ]\n"
+"        pin what such a file says\n"
+"\n"
 "OPTIONS\n"
 "  -d, --details  counters, and the pools that only the kernel uses\n"
 "  -j, --json     JSON\n"
@@ -69,6 +74,32 @@ void format_key(char *text, size_t size, const struct frmr_key *key)
 	if (key->kernel_vendor_key)
 		snprintf(text + len, size - len, "[%llx]",
 			 key->kernel_vendor_key);
+}
+
+/* vendor_key:num_dma_blocks:access_flags:ats */
+bool parse_key(const char *word, struct frmr_key *key)
+{
+	__u64 values[4];
+	char *copy = strdup(word), *rest = copy, *part;
+	int n = 0;
+
+	while (copy && (part = strsep(&rest, ":"))) {
+		if (n == 4 || !parse_number(part, 16, UINT64_MAX, &values[n])) {
+			n = -1;
+			break;
+		}
+		n++;
+	}
+	free(copy);
+	if (n != 4 || values[2] > UINT32_MAX || values[3] > 1)
+		return false;
+	*key = (struct frmr_key) {
+		.vendor_key = values[0],
+		.num_dma_blocks = values[1],
+		.access_flags = values[2],
+		.ats = values[3],
+	};
+	return true;
 }
 
 /* Prints it and puts it. */
@@ -114,27 +145,38 @@ static int run_verb(const struct options *opt, int argc, char **argv)
 	return usage_error("unknown command", argv[0]);
 }
 
-static int run_command(const struct options *opt, int argc, char **argv)
+static int run_object(const struct options *opt, int argc, char **argv)
 {
 	int status;
 
+	if (nl_open())
+		return EXIT_FAILURE;
+	status = !strcmp(argv[0], "profile") ?
+		 cmd_profile(argc - 1, argv + 1) :
+		 run_verb(opt, argc - 1, argv + 1);
+	nl_close();
+	return status;
+}
+
+static int run_command(const struct options *opt, int argc, char **argv)
+{
 	if (!argc || !strcmp(argv[0], "help")) {
 		fputs(usage, argc ? stdout : stderr);
 		return argc ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
-	if (strcmp(argv[0], "resource") && strcmp(argv[0], "res"))
+	if (strcmp(argv[0], "resource") && strcmp(argv[0], "res") &&
+	    strcmp(argv[0], "profile"))
 		return usage_error("unknown object", argv[0]);
 	if (argc > 1 && !strcmp(argv[1], "help")) {
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;
 	}
 	if (argc < 3)
-		return usage_error("expected: resource show|watch|set frmr_pools", NULL);
-	if (nl_open())
-		return EXIT_FAILURE;
-	status = run_verb(opt, argc - 1, argv + 1);
-	nl_close();
-	return status;
+		return usage_error(*argv[0] == 'p' ?
+				   "expected: profile save|load FILE" :
+				   "expected: resource show|watch|set frmr_pools",
+				   NULL);
+	return run_object(opt, argc, argv);
 }
 
 int main(int argc, char **argv)

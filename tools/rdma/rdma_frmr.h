@@ -90,10 +90,12 @@ int cmd_show(const struct options *opt, int argc, char **argv);
 int cmd_show_totals(const struct options *opt, int argc, char **argv);
 int cmd_watch(const struct options *opt, int argc, char **argv);
 int cmd_set(const struct options *opt, int argc, char **argv);
+int cmd_profile(int argc, char **argv);
 
 /* main.c */
 bool parse_number(const char *word, int base, __u64 max, __u64 *value);
 int usage_error(const char *what, const char *word);
+bool parse_key(const char *word, struct frmr_key *key);
 void format_key(char *text, size_t size, const struct frmr_key *key);
 void print_json(const struct options *opt, struct json_object *json);
 __u64 counter(const struct frmr_counters *counters, const char *name);

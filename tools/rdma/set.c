@@ -9,32 +9,6 @@
 
 #include "rdma_frmr.h"
 
-/* vendor_key:num_dma_blocks:access_flags:ats */
-static bool parse_key(const char *word, struct frmr_key *key)
-{
-	__u64 values[4];
-	char *copy = strdup(word), *rest = copy, *part;
-	int n = 0;
-
-	while (copy && (part = strsep(&rest, ":"))) {
-		if (n == 4 || !parse_number(part, 16, UINT64_MAX, &values[n])) {
-			n = -1;
-			break;
-		}
-		n++;
-	}
-	free(copy);
-	if (n != 4 || values[2] > UINT32_MAX || values[3] > 1)
-		return false;
-	*key = (struct frmr_key) {
-		.vendor_key = values[0],
-		.num_dma_blocks = values[1],
-		.access_flags = values[2],
-		.ats = values[3],
-	};
-	return true;
-}
-
 static int set_aging(const char *dev, int argc, char **argv)
 {
 	__u64 seconds;

@@ -181,19 +181,18 @@ static void mlx5_frmr_done(int status, struct mlx5_async_work *work)
 }
 
 /*
- * Sends one of @count commands. If it is alone, or there is no memory but by
- * waiting, it has ended when this returns.
+ * Sends a command. If there is no memory but by waiting, it has ended when this
+ * returns.
  */
 static void mlx5_frmr_send(struct mlx5_async_ctx *ctx,
-			   struct mlx5_frmr_cmd *cmd, void *in, int in_size,
-			   u32 count)
+			   struct mlx5_frmr_cmd *cmd, void *in, int in_size)
 {
 	void *out = cmd->out;
 	int size = sizeof(cmd->out);
 
 	memset(out, 0, size);
-	if (count == 1 || mlx5_cmd_exec_cb(ctx, in, in_size, out, size,
-					   mlx5_frmr_done, &cmd->work))
+	if (mlx5_cmd_exec_cb(ctx, in, in_size, out, size, mlx5_frmr_done,
+			     &cmd->work))
 		cmd->status = mlx5_cmd_do(ctx->dev, in, in_size, out, size);
 }
 
@@ -211,7 +210,7 @@ static void mlx5_frmr_destroy_some(struct mlx5_ib_dev *dev, u32 *handles,
 	for (i = 0; i < count; i++) {
 		MLX5_SET(destroy_mkey_in, in, mkey_index,
 			 mlx5_mkey_to_idx(handles[i]));
-		mlx5_frmr_send(&ctx, &cmds[i], in, sizeof(in), count);
+		mlx5_frmr_send(&ctx, &cmds[i], in, sizeof(in));
 	}
 	mlx5_cmd_cleanup_async_ctx(&ctx);
 
@@ -248,7 +247,7 @@ static int mlx5_frmr_create_some(struct mlx5_ib_dev *dev, u32 *in, int in_size,
 		mlx5_ib_assign_mkey_variant(dev, in);
 		handles[i] = MLX5_GET(create_mkey_in, in,
 				      memory_key_mkey_entry.mkey_7_0);
-		mlx5_frmr_send(&ctx, &cmds[i], in, in_size, count);
+		mlx5_frmr_send(&ctx, &cmds[i], in, in_size);
 	}
 	mlx5_cmd_cleanup_async_ctx(&ctx);
 

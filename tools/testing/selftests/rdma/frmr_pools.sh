@@ -262,15 +262,21 @@ test_the_tool_refuses_what_makes_no_sense()
 	refused "unknown option" rdma-frmr -x
 }
 
+has_hits()
+{
+	[ "$(total hits)" -gt 0 ]
+}
+
 test_watch_shows_rates()
 {
 	local row
 
 	set_pools pinned 0:4:0:0 3
-	mr_churn -d "$DEV" -S 4 -s 4 -v 0 --json >/dev/null &
-	sleep 1
+	mr_churn -d "$DEV" -S 600 -s 4 -v 0 --json >/dev/null &
+	eventually 30 has_hits
 	row=$(rdma-frmr resource watch frmr_pools count 1 dev "$DEV" \
 		num_dma_blocks 4 | tail -n +2)
+	kill -TERM $!
 	wait
 	# dev key idle in_use pinned pops/s hit% made/s gone/s
 	read -ra row <<<"$row"

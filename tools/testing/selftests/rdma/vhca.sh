@@ -172,8 +172,8 @@ at_once()
 pin_and_reclaim()
 {
 	echo "$1" >$VHCA/commands_at_once &&
-	at_once "$2" set_pools pinned 0:1000:0:0 40 &&
-	equal idle "$(in_pool 4096 queue_handles)" 40 &&
+	at_once "$2" set_pools pinned 0:1000:0:0 20 &&
+	equal idle "$(in_pool 4096 queue_handles)" 20 &&
 	set_pools pinned 0:1000:0:0 0 &&
 	at_once "$2" rdma-frmr resource set frmr_pools dev $DEV reclaim &&
 	equal idle "$(total queue_handles)" 0
@@ -182,7 +182,7 @@ pin_and_reclaim()
 test_firmware_gets_several_commands_at_once()
 {
 	has_pools || return "$KSFT_SKIP"
-	fresh_device create_time_us=20000 destroy_time_us=20000 &&
+	fresh_device create_time_us=100000 destroy_time_us=100000 &&
 	pin_and_reclaim 1 1 && pin_and_reclaim 8 8 && pin_and_reclaim 32 16
 }
 

@@ -87,7 +87,7 @@ static void *worker_main(void *unused)
 	rcu_register_thread();
 	while (!READ_ONCE(over))
 		if (!shim_advance(0))
-			sched_yield();
+			usleep(100);
 	rcu_unregister_thread();
 	return NULL;
 }

@@ -172,8 +172,8 @@ at_once()
 pin_and_reclaim()
 {
 	echo "$1" >$VHCA/commands_at_once &&
-	at_once "$2" set_pools pinned 0:1000:0:0 20 &&
-	equal idle "$(in_pool 4096 queue_handles)" 20 &&
+	at_once "$2" set_pools pinned 0:1000:0:0 40 &&
+	equal idle "$(in_pool 4096 queue_handles)" 40 &&
 	set_pools pinned 0:1000:0:0 0 &&
 	at_once "$2" rdma-frmr resource set frmr_pools dev $DEV reclaim &&
 	equal idle "$(total queue_handles)" 0

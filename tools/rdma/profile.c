@@ -74,12 +74,12 @@ static int save_file(const char *file, const struct filter *filter)
 		file_error("can't create", temporary);
 		goto out;
 	}
-	if (!save_to(out, filter))
-		unlink(temporary);
-	else if (fchmod(fd, 0644) || fsync(fd) || rename(temporary, file))
-		file_error("can't write", file);
-	else
-		status = EXIT_SUCCESS;
+	if (save_to(out, filter)) {
+		if (fchmod(fd, 0644) || fsync(fd) || rename(temporary, file))
+			file_error("can't write", file);
+		else
+			status = EXIT_SUCCESS;
+	}
 	fclose(out);
 	if (status)
 		unlink(temporary);

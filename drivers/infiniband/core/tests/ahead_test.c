@@ -10,16 +10,6 @@
 #define FRMR_TEST_MISSES 2
 #define FRMR_TEST_MAX_AHEAD 128
 
-static int frmr_ahead_init(struct kunit *test)
-{
-	struct frmr_mock *mock;
-	int ret = frmr_mock_init(test);
-
-	mock = test->priv;
-	mock->queues = true;
-	return ret;
-}
-
 /* Whether anything is to be created ahead. */
 static bool frmr_is_queued(struct kunit *test)
 {
@@ -368,11 +358,4 @@ static struct kunit_case frmr_ahead_cases[] = {
 	{}
 };
 
-static struct kunit_suite frmr_ahead_suite = {
-	.name = "frmr_ahead",
-	.init = frmr_ahead_init,
-	.exit = frmr_mock_exit,
-	.test_cases = frmr_ahead_cases,
-};
-
-kunit_test_suite(frmr_ahead_suite);
+FRMR_TEST_SUITE_INIT("frmr_ahead", frmr_mock_init_queues, frmr_ahead_cases);

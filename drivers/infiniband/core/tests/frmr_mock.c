@@ -280,6 +280,16 @@ int frmr_mock_init(struct kunit *test)
 	return ret ?: ib_frmr_pools_set_aging_period(&mock->ibdev, 24 * 3600);
 }
 
+/* The same, but work is queued, for the test to run. */
+int frmr_mock_init_queues(struct kunit *test)
+{
+	int ret = frmr_mock_init(test);
+	struct frmr_mock *mock = test->priv;
+
+	mock->queues = true;
+	return ret;
+}
+
 static u32 frmr_mock_check_pool(struct frmr_mock *mock,
 				const struct ib_frmr_pool_info *info)
 {

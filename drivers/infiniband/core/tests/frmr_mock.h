@@ -91,6 +91,7 @@ extern const struct ib_frmr_pool_ops frmr_mock_building_ops;
 
 struct frmr_mock *frmr_mock_new(struct kunit *test);
 int frmr_mock_init(struct kunit *test);
+int frmr_mock_init_queues(struct kunit *test);
 void frmr_mock_exit(struct kunit *test);
 
 int frmr_mock_pop(struct frmr_mock *mock, struct ib_mr *mr);

@@ -23,9 +23,12 @@
 #define FRMR_TEST_PATIENCE (30 * HZ)
 
 #define FRMR_TEST_SUITE(_name, _cases)					\
+	FRMR_TEST_SUITE_INIT(_name, frmr_mock_init, _cases)
+
+#define FRMR_TEST_SUITE_INIT(_name, _init, _cases)			\
 	static struct kunit_suite frmr_suite = {			\
 		.name = _name,						\
-		.init = frmr_mock_init,					\
+		.init = _init,						\
 		.exit = frmr_mock_exit,					\
 		.test_cases = _cases,					\
 	};								\

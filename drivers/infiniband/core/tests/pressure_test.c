@@ -7,16 +7,6 @@
 
 #include "frmr_test.h"
 
-static int frmr_pressure_init(struct kunit *test)
-{
-	struct frmr_mock *mock;
-	int ret = frmr_mock_init(test);
-
-	mock = test->priv;
-	mock->queues = true;
-	return ret;
-}
-
 static unsigned long frmr_count(struct frmr_mock *mock)
 {
 	struct shrinker shrinker = { .private_data = mock->ibdev.frmr_pools };
@@ -109,11 +99,4 @@ static struct kunit_case frmr_pressure_cases[] = {
 	{}
 };
 
-static struct kunit_suite frmr_pressure_suite = {
-	.name = "frmr_pressure",
-	.init = frmr_pressure_init,
-	.exit = frmr_mock_exit,
-	.test_cases = frmr_pressure_cases,
-};
-
-kunit_test_suite(frmr_pressure_suite);
+FRMR_TEST_SUITE_INIT("frmr_pressure", frmr_mock_init_queues, frmr_pressure_cases);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # FRMR pools for Linux RDMA: everything that can be done here. "make help"
 #
-# LINUX=/path/to/tree	use that Linux 6.12 tree instead of Debian's
+# BASE=6.12|7.3	the kernel that the series is for; 6.12 if nothing is said
+# LINUX=/path/to/tree	use that tree, of one of these, instead of Debian's
 # VHCA=1		with a virtual ConnectX (shell)
 # TESTS="vhca.sh ..."	only these (selftest)
 # VHCA_REGISTRATIONS=N	verify so many on the virtual ConnectX (selftest)
@@ -15,7 +16,7 @@
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export FLAVOUR LINUX CONFIG IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
+export BASE FLAVOUR LINUX CONFIG IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
 
 help:
 	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
@@ -40,7 +41,8 @@ help:
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
 	@echo 'FLAVOUR=kcsan  with a detector of data races (the same)'
 	@echo 'TESTS=vhca.sh  only these programs (selftest)'
-	@echo 'LINUX=/path    your own Linux 6.12 tree instead of Debian'"'"'s'
+	@echo 'BASE=7.3       the series for Linux 7.3, in build/7.3; else for 6.12'
+	@echo 'LINUX=/path    your own Linux tree, of one of these, instead of Debian'"'"'s'
 	@echo 'CONFIG=/path   the configuration of the kernel in the packages (deb)'
 	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'
 	@echo 'BENCH=native   only the core in user space; BENCH=guest: only the kernels'

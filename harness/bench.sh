@@ -25,11 +25,24 @@ LAST=$CACHE/bench-guest
 
 [ -z "${IMPL:-}" ] || IMPL=$(cd "$IMPL" && pwd)
 
+# mainline_core: the files of mainline's core alone, in a folder
+mainline_core()
+{
+	local from to=$DIR/mainline
+
+	from=$(LINUX='' BASE=7.3 "$TOP/harness/fetch.sh") || return
+	rm -rf "$to"
+	mkdir -p "$to"
+	(cd "$from" && cp --parents drivers/infiniband/core/frmr_pools.[ch] \
+		include/rdma/frmr_pools.h "$to")
+	echo "$to"
+}
+
 bench_native()
 {
 	local mainline what="a single-lock baseline"
 
-	if mainline=$("$TOP/harness/mainline.sh"); then
+	if mainline=$(mainline_core); then
 		what+=" and mainline's core"
 	else
 		say "mainline's core is not to be had: going on without it"

@@ -24,7 +24,7 @@ if [ -n "${ICOUNT:-}" ]; then
 fi
 TIMEOUT=${TIMEOUT:-900}
 case $FLAVOUR in
-plain|base) MEMORY=2G ;;
+plain|base|compat) MEMORY=2G ;;
 *) MEMORY=6G ;;
 esac
 
@@ -40,7 +40,7 @@ APPEND="console=ttyS0 loglevel=7 panic=-1 oops=panic \
 rcupdate.rcu_cpu_stall_timeout=120 memmap=16M\$1G \
 rootfstype=9p root=root rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
 ro init=$TOP/harness/guest/init TOP=$TOP OUT=$OUT \
-FLAVOUR=$FLAVOUR ${APPEND:-}"
+FLAVOUR=$FLAVOUR $BOOT ${APPEND:-}"
 
 need qemu-system-x86
 [ -f "$IMAGE" ] || die "no kernel at $IMAGE"

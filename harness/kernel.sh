@@ -11,17 +11,13 @@ FRAGMENT=$BUILD/$FLAVOUR.config
 # What the last build of this flavour took, of how many steps: for the display.
 LAST=$CACHE/build-$FLAVOUR
 
-# Symbols that only the series has
-OURS='^CONFIG_(INFINIBAND_FRMR|MLX5_INFINIBAND_KUNIT)_'
-
 merge_fragments()
 {
-	local config=$TOP/harness/config
-
 	case $FLAVOUR in
-	plain) cat "$config/plain.config" ;;
-	base) grep -vE "$OURS" "$config/plain.config" ;;
-	*) cat "$config/plain.config" "$config/$FLAVOUR.config" ;;
+	plain) plain_config ;;
+	base) plain_config | grep -vE '^CONFIG_(INFINIBAND_FRMR|MLX5_.*KUNIT)_' ;;
+	compat) plain_config | grep -v '^CONFIG_MLX5_.*KUNIT' ;;
+	*) plain_config | cat - "$TOP/harness/config/$FLAVOUR.config" ;;
 	esac
 }
 

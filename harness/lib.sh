@@ -5,22 +5,7 @@
 set -euo pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=$TOP/build
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/frmr-pools
-
-# plain, debug, kcsan; or base: plain without the series, to measure against
-FLAVOUR=${FLAVOUR:-plain}
-TREE=$BUILD/linux
-[ "$FLAVOUR" != base ] || TREE=$BUILD/base
-KBUILD=$TREE/$FLAVOUR
-JOBS=${JOBS:-$(nproc)}
-
-export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
-
-# The folders of the series: what is in them is new to the kernel.
-SERIES_DIRS="drivers include Documentation tools"
-
-mkdir -p "$BUILD" "$CACHE"
 
 say()
 {
@@ -32,6 +17,54 @@ die()
 	printf '%s\n' "error: $*" >&2
 	exit 1
 }
+
+# The kernels that there is a series for
+BASES=$(cd "$TOP/harness/base" && echo *)
+
+# base_of TREE: 6.12, say, by its Makefile
+base_of()
+{
+	[ -f "$1/Kbuild" ] || die "LINUX=$1 is no kernel tree"
+	sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$1/Makefile" | paste -sd.
+}
+
+# set_base: BASE is what the caller says, or what LINUX is, or the first
+set_base()
+{
+	local of
+
+	if [ -n "${LINUX:-}" ]; then
+		of=$(base_of "$LINUX")
+		[ "${BASE:-$of}" = "$of" ] ||
+			die "LINUX=$LINUX is Linux $of, not BASE=$BASE"
+		BASE=$of
+	fi
+	BASE=${BASE:-${BASES%% *}}
+	[ -f "$TOP/harness/base/$BASE" ] ||
+		die "there is no series for Linux $BASE, but for: $BASES"
+}
+
+set_base
+export BASE
+# shellcheck source=harness/base/6.12
+. "$TOP/harness/base/$BASE"
+
+BUILD=$TOP/build
+[ "$BASE" = "${BASES%% *}" ] || BUILD=$TOP/build/$BASE
+
+# plain, debug, kcsan; or base: plain without the series, to measure against;
+# or compat: plain with mainline's mlx5
+FLAVOUR=${FLAVOUR:-plain}
+case $FLAVOUR in
+base|compat) TREE=$BUILD/$FLAVOUR ;;
+*) TREE=$BUILD/linux ;;
+esac
+KBUILD=$TREE/$FLAVOUR
+JOBS=${JOBS:-$(nproc)}
+
+export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
+
+mkdir -p "$BUILD" "$CACHE"
 
 as_root()
 {
@@ -75,13 +108,6 @@ clone_tree()
 	cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }
 }
 
-# new_files: the files of the series that the kernel does not have yet
-new_files()
-{
-	# shellcheck disable=SC2086
-	(cd "$TOP" && find $SERIES_DIRS -type f ! -name '*~' | LC_ALL=C sort)
-}
-
 # insert_entry ENTRY FILE: the FILE MAINTAINERS, with ENTRY where the alphabet
 # wants it
 insert_entry()
@@ -97,6 +123,12 @@ insert_entry()
 		file == 3 { print }' "$1" "$2" "$2"
 }
 
+# plain_config: the guest's options, as far as the base has them
+plain_config()
+{
+	grep -vE "^CONFIG_(${GONE:-0})=" "$TOP/harness/config/plain.config"
+}
+
 # modular_config: the guest's options, with RDMA and what is tested with it as
 # modules
 modular_config()
@@ -105,6 +137,5 @@ modular_config()
 
 	modules+='|INFINIBAND_FRMR_(KUNIT_TEST|TEST_DEVICE)|KUNIT'
 	modules+='|MLX5_(CORE|INFINIBAND)|NVME_(RDMA|TARGET(_RDMA)?)'
-	sed -E "s/^(CONFIG_($modules))=y/\1=m/" \
-		"$TOP/harness/config/plain.config"
+	plain_config | sed -E "s/^(CONFIG_($modules))=y/\1=m/"
 }

@@ -125,6 +125,21 @@ check_applied()
 	done < <(git -C "$1" ls-files)
 }
 
+# Each file that could be of the series is of one base's at least.
+check_placed()
+{
+	local base
+
+	# shellcheck disable=SC2086
+	(cd "$TOP" && find $SERIES_DIRS -type f ! -name '*~') |
+		LC_ALL=C sort | LC_ALL=C comm -23 - <(
+			for base in $BASES; do
+				BASE=$base new_files
+				BASE=$base changed_files
+			done | LC_ALL=C sort -u) |
+		sed 's/$/ is in no mail/'
+}
+
 check_git_am()
 {
 	local dir=$BUILD/lint-am
@@ -141,12 +156,12 @@ check_mails()
 	local i ignore mails status=0
 
 	mapfile -t mails < <(ls "$LINT_SERIES"/*.patch)
-	read_map && make_checkpatch_root || return
+	read_stack && make_checkpatch_root || return
 	for i in "${!mails[@]}"; do
 		ignore=FILE_PATH_CHANGES
 		case ${STEPS[i - 1]} in
-		*-trace) ignore+=,$TRACE_TYPES ;;
-		*-userspace) ignore+=,$SHIM_TYPES ;;
+		rdma-core-frmr-trace.patch) ignore+=,$TRACE_TYPES ;;
+		tools-testing-frmr-pools.patch) ignore+=,$SHIM_TYPES ;;
 		esac
 		checkpatch --ignore "$ignore" "${mails[i]}" || status=1
 	done
@@ -224,8 +239,9 @@ build_objects()
 	mapfile -t list < <(sed -n 's,\.c$,.o,p' | sort -u)
 	set -- -C "$TREE" O="$dir" "${@:2}"
 	if [ ! -f "$dir/.config" ]; then
-		make "$@" allnoconfig \
-			KCONFIG_ALLCONFIG="$TOP/harness/config/plain.config"
+		mkdir -p "$dir"
+		plain_config >"$dir/plain.config"
+		make "$@" allnoconfig KCONFIG_ALLCONFIG="$dir/plain.config"
 	fi
 	(cd "$dir" && rm -f "${list[@]}")
 	make -j"$JOBS" "$@" "${list[@]}"
@@ -251,7 +267,7 @@ build_documentation()
 	rm -rf "$out"
 	(cd "$TREE" && PYTHONDONTWRITEBYTECODE=1 srctree=. BUILDDIR=$out \
 		sphinx-build -q -b html -c Documentation -d "$out/doctrees" \
-		-D version=6.12 -D release=6.12 -D kerneldoc_srctree=. \
+		-D version="$BASE" -D release="$BASE" -D kerneldoc_srctree=. \
 		-D kerneldoc_bin=scripts/kernel-doc \
 		Documentation/infiniband "$out/html") >"$log" 2>&1 ||
 		{ tail -20 "$log"; return 1; }
@@ -328,6 +344,7 @@ build_programs()
 
 run_lint()
 {
+	check "series: nothing left out" check_placed
 	check "series: the same each time" check_same_series
 	check "series: applied by git am" check_git_am
 	check "series: checkpatch" check_mails
@@ -338,11 +355,11 @@ run_lint()
 	check "programs without a warning" check_programs
 	check "shellcheck" check_shell
 	check "gcc W=1 and sparse" compile_objects gcc CC="ccache gcc" C=1
-	check "clang W=1" compile_objects clang CC="ccache clang"
+	check "clang W=1" compile_objects clang CC="ccache clang$CLANG"
 	check "coccicheck" check_coccinelle
 }
 
-LINT_PACKAGES="clang sparse coccinelle ocaml-nox ocaml-findlib shellcheck
+LINT_PACKAGES="clang$CLANG sparse coccinelle ocaml-nox ocaml-findlib shellcheck
 codespell git python3 python3-sphinx perl"
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then

@@ -1,16 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The series as mails, in build/series: what git format-patch makes of the files
-# and patches here. series/ says which of them belong together, in which order,
-# and what the message is.
+# and patches here, see harness/stack.sh.
 #
 # Author and sign-off are from git's configuration. The date is that of the
 # last commit here, or SOURCE_DATE_EPOCH, so that the same tree gives the same
 # mails.
 
 . "$(dirname "$0")/lib.sh"
-
-MAP=$TOP/series
+. "$TOP/harness/stack.sh"
 
 # Nothing of a user's configuration changes what git does here.
 g()
@@ -18,62 +16,13 @@ g()
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 LC_ALL=C git "$@"
 }
 
-# members: the new files and the patches of the quilt stack
-members()
+# read_stack: STEPS, the mails; and in build/series.map which files are new in
+# which of them
+read_stack()
 {
-	new_files
-	sed 's,^,patches/,' "$TOP/patches/series"
-}
-
-# place_members: a line "STEP MEMBER" for each. A folder in series/ stands for
-# all in it that is not listed more precisely.
-place_members()
-{
-	members | (cd "$MAP" && LC_ALL=C awk '
-		function fail(why) { print "error: series: " why; failed = 1 }
-		function above(path) { sub("[^/]+/?$", "", path); return path }
-
-		FILENAME != "-" {
-			if (FNR == 1)
-				listed = 0
-			if (listed && $0 in step)
-				fail($0 " is in " step[$0] " and " FILENAME)
-			if (listed)
-				step[$0] = FILENAME
-			listed = listed || $0 == "---"
-			next
-		}
-		{
-			for (e = $0; e != "" && !(e in step); e = above(e))
-				;
-			used[e]
-			if (e != "")
-				print step[e], $0
-			else
-				fail($0 " is in no patch of series/")
-		}
-		END {
-			for (e in step)
-				if (!(e in used))
-					fail(step[e] " has " e \
-					     ", where nothing is")
-			exit failed
-		}' [0-9]* -)
-}
-
-# read_map: STEPS, and in build/series.map which member is of which step
-read_map()
-{
-	place_members >"$BUILD/series.map" ||
+	place_files >"$BUILD/series.map" ||
 		{ grep ^error: "$BUILD/series.map" >&2; return 1; }
-	mapfile -t STEPS < <(cd "$MAP" && LC_ALL=C ls -d [0-9]*)
-}
-
-# changed_files: those of the kernel that the series changes
-changed_files()
-{
-	{ sed -n 's,^+++ b/,,p' "$TOP"/patches/*.patch; echo MAINTAINERS; } |
-		LC_ALL=C sort -u
+	mapfile -t STEPS < <(stack)
 }
 
 # identify: sets who commits, and when, for git
@@ -94,56 +43,47 @@ identify()
 	export GIT_COMMITTER_DATE=$GIT_AUTHOR_DATE
 }
 
-# init_base DIR: a repository of those files of the base that the series changes.
-# What else is in DIR is none of its business.
+# init_base DIR: a repository of those files of the base that the series changes
+# or replaces. What else is in DIR is none of its business.
 init_base()
 {
 	local base f
 
 	base=$(cat "$TREE/.frmr/origin")
 	mkdir -p "$1"
-	while read -r f; do
+	g init -q --template= --initial-branch=base "$1"
+	{ changed_files; new_files; } | while read -r f; do
+		[ -e "$base/$f" ] || continue
 		mkdir -p "$1/$(dirname "$f")"
 		[ -e "$1/$f" ] || cp "$base/$f" "$1/$f"
-	done < <(changed_files)
-	g init -q --template= --initial-branch=base "$1"
-	(cd "$1" && changed_files | g update-index --add --stdin)
+		echo "$f"
+	done | g -C "$1" update-index --add --stdin
 	g -C "$1" -c core.abbrev=12 commit -q -m "The kernel without the series"
 }
 
 # update_maintainers: adds our entry, with those files that are there by now
 update_maintainers()
 {
-	local key value found
-
-	while IFS=$'\t' read -r key value; do
-		mapfile -t found < <(compgen -G "$value")
-		[[ $key == F: && ! -e ${found[0]:-} ]] ||
-			printf '%s\n' "$key${value:+$'\t'$value}"
-	done <"$TOP/MAINTAINERS" >.git/entry
+	maintainers_entry . >.git/entry
 	grep -q ^F: .git/entry || return 0
 	insert_entry .git/entry "$(cat "$TREE/.frmr/origin")/MAINTAINERS" \
 		>MAINTAINERS
 }
 
-# commit_step STEP: in a repository, the next patch of the series
+# commit_step MAIL: in a repository, the next mail of the series
 commit_step()
 {
-	local step=$1 member
+	local mail=$TOP/patches/$1 f
 
-	while read -r member; do
-		case $member in
-		patches/*)
-			g apply --index "$TOP/$member" ||
-				die "series/$step: $member does not apply" ;;
-		*)
-			mkdir -p "$(dirname "$member")"
-			cp -p "$TOP/$member" "$member" ;;
-		esac
-	done < <(sed -n "s,^$step ,,p" "$BUILD/series.map")
+	g apply --index --allow-empty "$mail" ||
+		die "patches/$1 does not apply"
+	while read -r f; do
+		mkdir -p "$(dirname "$f")"
+		cp -p "$TOP/$f" "$f"
+	done < <(sed -n "s,^$1 ,,p" "$BUILD/series.map")
 	update_maintainers
 	g add -A
-	sed '/^---$/,$d' "$MAP/$step" | g commit -q -s -F -
+	sed '/^---$/,$d' "$mail" | g commit -q -s -F -
 }
 
 # cover_letter: with the numbers of "make bench", if there are any
@@ -172,7 +112,7 @@ cover_letter()
 		echo "  make -C tools/testing/frmr_pools bench"
 		echo "  tools/testing/frmr_pools/bench.sh tools/testing/frmr_pools"
 	fi >"$table"
-	sed -e "/^@bench@$/{r $table" -e 'd}' "$MAP/cover"
+	sed -e "/^@bench@$/{r $table" -e 'd}' "$TOP/patches/cover-$BASE"
 }
 
 # format_series DIR: writes the mails
@@ -196,7 +136,7 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	out=${1:-$BUILD/series}
 	need git
 	"$TOP/harness/tree.sh"
-	read_map
+	read_stack
 	identify
 	format_series "$out"
 	say "$((${#STEPS[@]} + 1)) mails: git am --empty=drop $out/*.patch"

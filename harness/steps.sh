@@ -34,9 +34,9 @@ build()
 	local args=()
 
 	case $1 in
-	clang) args=(CC="ccache clang") ;;
+	clang) args=(CC="ccache clang$CLANG") ;;
 	i386) args=(ARCH=i386 CC="ccache gcc") ;;
-	arm64) args=(ARCH=arm64 LLVM=1 CC="ccache clang") ;;
+	arm64) args=(ARCH=arm64 "LLVM=${CLANG:-1}" CC="ccache clang$CLANG") ;;
 	*) args=(CC="ccache gcc") ;;
 	esac
 	make -s -j"$JOBS" -C "$SOURCE" O="$SOURCE/$1" W=1 "${args[@]}" "${@:2}"
@@ -45,15 +45,13 @@ build()
 # fragment WAY: the options to set
 fragment()
 {
-	local plain=$TOP/harness/config/plain.config
-
 	case $1 in
 	gcc|clang|arm64)
 		modular_config ;;
 	off)
-		grep -vE 'KUNIT|FRMR|DEBUG_FS|FTRACE|TRACE|HIST|KPROBES' "$plain" ;;
+		grep -vE 'KUNIT|FRMR|DEBUG_FS|FTRACE|TRACE|HIST|KPROBES' <(plain_config) ;;
 	i386)
-		grep -v 64BIT "$plain" ;;
+		plain_config | grep -v 64BIT ;;
 	esac
 }
 
@@ -177,7 +175,7 @@ walk_series()
 	for i in "${!STEPS[@]}"; do
 		g -C "$SOURCE" am -q "${mails[i + 1]}" ||
 			die "git am fails: ${mails[i + 1]}"
-		build_step "${STEPS[i]}"
+		build_step "$(basename "${STEPS[i]}" .patch)"
 	done
 }
 
@@ -227,9 +225,9 @@ try_random()
 }
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
-	need git gcc clang lld llvm flex bison bc libelf-dev libssl-dev ccache kmod
+	need git gcc "clang$CLANG" "lld$CLANG" "llvm$CLANG" flex bison bc libelf-dev libssl-dev ccache kmod
 	"$TOP/harness/series.sh" "$OUT/series"
-	read_map
+	read_stack
 	identify
 	mkdir -p "$OUT/log"
 	say "preparing the kernel without the series"

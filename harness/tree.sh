@@ -5,63 +5,11 @@
 # when there is nothing to do.
 
 . "$(dirname "$0")/lib.sh"
-
-PACKAGE=linux-source-6.12
-VERSION=6.12.117-1~deb12u1
-
-# The version to use: the pinned one, or with a warning the newest there is.
-pick_version()
-{
-	local newest
-
-	if apt-cache madison $PACKAGE | grep -qF " $VERSION "; then
-		echo "$VERSION"
-		return
-	fi
-	newest=$(apt-cache madison $PACKAGE | awk '{ print $3; exit }')
-	[ -n "$newest" ] || die "no package $PACKAGE; is this Debian 12?"
-	say "warning: $PACKAGE $VERSION is not to be had, using $newest"
-	echo "$newest"
-}
-
-# Unpacks the base kernel into the cache, once. Prints where it is.
-fetch_base()
-{
-	local base=$CACHE/linux-$VERSION tmp version
-
-	if [ -d "$base" ]; then
-		echo "$base"
-		return
-	fi
-	need xz-utils
-	apt-cache madison $PACKAGE | grep -q . || as_root apt-get update -q >&2
-	version=$(pick_version)
-	base=$CACHE/linux-$version
-	if [ ! -d "$base" ]; then
-		say "fetching $PACKAGE $version"
-		tmp=$(mktemp -d "$CACHE/fetch.XXXXXX")
-		chmod 755 "$tmp"
-		(cd "$tmp" && apt-get -o APT::Sandbox::User=root download -q \
-			"$PACKAGE=$version" >&2 &&
-		 dpkg-deb --fsys-tarfile ./*.deb |
-			tar xO ./usr/src/$PACKAGE.tar.xz | tar xJ)
-		mv "$tmp/$PACKAGE" "$base"
-		rm -rf "$tmp"
-	fi
-	echo "$base"
-}
+. "$TOP/harness/stack.sh"
 
 # The user's own tree is copied: nothing here writes to it.
 copy_user_tree()
 {
-	local version
-
-	[ -f "$LINUX/Kbuild" ] || die "LINUX=$LINUX is no kernel tree"
-	version=$(make -s -C "$LINUX" kernelversion)
-	case $version in
-	6.12|6.12.*|6.12-*) ;;
-	*) die "LINUX=$LINUX is $version; the series is for 6.12" ;;
-	esac
 	mkdir -p "$TREE"
 	tar -C "$LINUX" -c --exclude=./.git --exclude='*.o' . |
 		tar -C "$TREE" -x
@@ -73,7 +21,7 @@ place_base()
 {
 	local origin=${LINUX:-}
 
-	[ -n "$origin" ] || origin=$(fetch_base)
+	[ -n "$origin" ] || origin=$("$TOP/harness/fetch.sh")
 	[ "$(cat "$TREE/.frmr/origin" 2>/dev/null)" != "$origin" ] || return 0
 
 	say "preparing $TREE from $origin"
@@ -90,8 +38,9 @@ place_base()
 # quilt would rather look where it found the patches last time.
 q()
 {
-	(cd "$TREE" && rm -f .pc/.quilt_patches &&
-		QUILT_PATCHES=$1 quilt --quiltrc - "${@:2}")
+	(cd "$TREE" && rm -f .pc/.quilt_patches .pc/.quilt_series &&
+		QUILT_PATCHES=$1 QUILT_SERIES=$TREE/.frmr/stack \
+			quilt --quiltrc - "${@:2}")
 }
 
 # Takes the applied patches off: the stack as it was applied or, if somebody
@@ -99,6 +48,7 @@ q()
 pop_patches()
 {
 	[ -s "$TREE/.pc/applied-patches" ] || return 0
+	unlink_files "$TREE/.frmr/files"
 	q "$TREE/.frmr/patches" pop -aq >/dev/null 2>&1 ||
 		q "$TOP/patches" pop -aq >/dev/null 2>&1 ||
 		die "$TREE has edits that are in no patch: \
@@ -110,13 +60,37 @@ push_patches()
 	diff -rq "$TOP/patches" "$TREE/.frmr/patches" >/dev/null && return
 	say "applying patches"
 	pop_patches
-	if [ -s "$TOP/patches/series" ]; then
-		q "$TOP/patches" push -aq >"$BUILD/quilt.log" 2>&1 ||
-			{ cat "$BUILD/quilt.log" >&2
-			  die "patches do not apply"; }
-	fi
+	diffs >"$TREE/.frmr/stack"
+	q "$TOP/patches" push -aq >"$BUILD/quilt.log" 2>&1 ||
+		{ cat "$BUILD/quilt.log" >&2; die "patches do not apply"; }
 	rm -rf "$TREE/.frmr/patches"
 	cp -r "$TOP/patches" "$TREE/.frmr/patches"
+}
+
+# unlink_files LIST: takes links away; what they replaced comes back
+unlink_files()
+{
+	local f
+
+	[ -f "$1" ] || return 0
+	while read -r f; do
+		[ -L "$TREE/$f" ] || continue
+		rm "$TREE/$f"
+		[ ! -e "$TREE/.frmr/replaced/$f" ] ||
+			mv "$TREE/.frmr/replaced/$f" "$TREE/$f"
+	done <"$1"
+}
+
+# link_file FILE: a file of the kernel that it replaces is kept
+link_file()
+{
+	local f=$1
+
+	[ "$(readlink "$TREE/$f")" != "$TOP/$f" ] || return 0
+	mkdir -p "$(dirname "$TREE/$f")" "$(dirname "$TREE/.frmr/replaced/$f")"
+	[ ! -e "$TREE/$f" ] || [ -L "$TREE/$f" ] ||
+		mv "$TREE/$f" "$TREE/.frmr/replaced/$f"
+	ln -sfn "$TOP/$f" "$TREE/$f"
 }
 
 # Links each file of the series into the tree, and unlinks those that are gone.
@@ -124,34 +98,28 @@ link_files()
 {
 	local list=$TREE/.frmr/files f
 
+	place_files >"$list.placed" || { grep ^error: "$list.placed" >&2; exit 1; }
 	new_files >"$list.new"
-	if [ -f "$list" ]; then
-		LC_ALL=C comm -23 <(LC_ALL=C sort "$list") "$list.new" |
-			while read -r f; do
-				rm -f "$TREE/$f"
-			done
-	fi
+	touch "$list"
+	LC_ALL=C comm -23 "$list" "$list.new" >"$list.gone"
+	unlink_files "$list.gone"
 	while read -r f; do
-		[ "$(readlink "$TREE/$f")" != "$TOP/$f" ] || continue
-		[ ! -e "$TREE/$f" ] || [ -L "$TREE/$f" ] ||
-			die "$f is in the kernel already: make it a patch"
-		mkdir -p "$(dirname "$TREE/$f")"
-		ln -sfn "$TOP/$f" "$TREE/$f"
+		link_file "$f"
 	done <"$list.new"
 	mv "$list.new" "$list"
 }
 
-# Puts our entry at its place in the alphabet, whenever either file changes.
+# Puts our entry at its place in the alphabet, whenever something changes there.
 add_maintainers()
 {
-	local entry=$TOP/MAINTAINERS out=$TREE/MAINTAINERS
+	local base=$TREE/.frmr/maintainers.base entry=$TREE/.frmr/maintainers
 
-	[ ! "$entry" -nt "$TREE/.frmr/maintainers" ] && return
-	[ -f "$TREE/.frmr/maintainers.base" ] ||
-		cp "$out" "$TREE/.frmr/maintainers.base"
-	rm -f "$out"
-	insert_entry "$entry" "$TREE/.frmr/maintainers.base" >"$out"
-	touch "$TREE/.frmr/maintainers"
+	[ -f "$base" ] || cp "$TREE/MAINTAINERS" "$base"
+	maintainers_entry "$TREE" >"$entry.new"
+	! cmp -s "$entry.new" "$entry" || return 0
+	mv "$entry.new" "$entry"
+	insert_entry "$entry" "$base" >"$TREE/MAINTAINERS.new"
+	mv "$TREE/MAINTAINERS.new" "$TREE/MAINTAINERS"
 }
 
 need quilt patch make

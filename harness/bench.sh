@@ -137,7 +137,7 @@ bench_guest()
 
 save()
 {
-	local to=$TOP/doc/bench
+	local to=$TOP/doc/bench${BUILD#"$TOP/build"}
 
 	mkdir -p "$to"
 	cp "$DIR"/*.txt "$DIR"/*.svg "$to"

@@ -1,7 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# All tests of one flavour. The debug kernel is too slow, and made for another
-# purpose, than to run rdma-core's tests on it.
+# All tests of one flavour, on the kernel that BASE or LINUX names. If neither is
+# given: all of them on the first base, and what is different on the others.
+#
+# The debug kernel is too slow, and made for another purpose, than to run
+# rdma-core's tests on it.
+
+NAMED=${BASE:-}${LINUX:-}
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
@@ -11,30 +16,64 @@
 . "$TOP/harness/userspace.sh"
 . "$TOP/harness/lint.sh"
 
-# shellcheck disable=SC2086
-need $SELFTEST_PACKAGES $LINT_PACKAGES $USERSPACE_PACKAGES python3-pyverbs
-"$TOP/harness/tree.sh"
-"$TOP/harness/kernel.sh"
-build_programs
-"$TOP/harness/modules.sh" mlx5_vhca
-
 # Guests wait most of the time, and these checks need a CPU.
 check_source()
 {
+	if [ -n "${DIFFERENCES:-}" ]; then
+		lint_base
+		return
+	fi
 	say "the core in user space"
 	run_userspace
 	say "checks of the source"
 	run_lint
 }
 
-[ "$FLAVOUR" != plain ] || begin source check_source
-say "unit tests"
-run_kunit
-say "selftests"
-run_selftests
-if [ "$FLAVOUR" = plain ]; then
-	say "rdma-core's tests"
-	run_pyverbs
-	join source
+check_base()
+{
+	# shellcheck disable=SC2086
+	need $SELFTEST_PACKAGES $LINT_PACKAGES $USERSPACE_PACKAGES \
+		python3-pyverbs
+	"$TOP/harness/tree.sh"
+	"$TOP/harness/kernel.sh"
+	build_programs
+	"$TOP/harness/modules.sh" mlx5_vhca
+
+	[ "$FLAVOUR" != plain ] || begin source check_source
+	say "unit tests"
+	run_kunit
+	say "selftests"
+	run_selftests
+	if [ "$FLAVOUR" = plain ]; then
+		say "rdma-core's tests"
+		run_pyverbs
+		join source
+	fi
+}
+
+# check_other BASE: what is different there. That Debian's archive may not have
+# that kernel any more is no fault of what is tested.
+check_other()
+{
+	local out=$BUILD/check-$1 passed=0 failed=1 skipped=0 rest
+
+	say "Linux $1"
+	if ! BASE=$1 "$TOP/harness/fetch.sh" >"$out.fetch"; then
+		add_results "Linux $1" 0 0 1
+		return
+	fi
+	BASE=$1 DIFFERENCES=y "$TOP/harness/check.sh" >"$out" || true
+	read -r passed _ failed _ skipped rest < <(tail -1 "$out" | tr -d ,) ||
+		true
+	PASSED=$((PASSED + passed))
+	FAILED=$((FAILED + failed))
+	SKIPPED=$((SKIPPED + skipped))
+}
+
+check_base
+if [ -z "$NAMED" ] && [ "$FLAVOUR" = plain ]; then
+	for base in ${BASES#* }; do
+		check_other "$base"
+	done
 fi
 finish

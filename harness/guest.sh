@@ -39,7 +39,7 @@ IMAGE=${IMAGE:-$KBUILD/arch/x86/boot/bzImage}
 APPEND="console=ttyS0 loglevel=7 panic=-1 oops=panic \
 rcupdate.rcu_cpu_stall_timeout=120 memmap=16M\$1G \
 rootfstype=9p root=root rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
-ro init=$TOP/harness/guest/init TOP=$TOP OUT=$OUT \
+ro init=$TOP/harness/guest/init TOP=$TOP BUILD=$BUILD TREE=$TREE OUT=$OUT \
 FLAVOUR=$FLAVOUR $BOOT ${APPEND:-}"
 
 need qemu-system-x86

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds what runs in the guest: the tool and the selftests' programs, against
-# the interface of the kernel that was built.
+# the interface of the kernel with the series, whichever it runs on.
+
+export FLAVOUR=plain
 
 . "$(dirname "$0")/lib.sh"
 
@@ -14,6 +16,7 @@ selftests()
 		KHDR_INCLUDES="-isystem $KBUILD/usr/include" "$@"
 }
 
+"$TOP/harness/tree.sh"
 # Joined, as a failure inside of a condition does not end the script.
 {
 	make -C "$TREE" O="$KBUILD" headers &&

@@ -130,9 +130,7 @@ check_placed()
 {
 	local base
 
-	# shellcheck disable=SC2086
-	(cd "$TOP" && find $SERIES_DIRS -type f ! -name '*~') |
-		LC_ALL=C sort | LC_ALL=C comm -23 - <(
+	candidates | LC_ALL=C comm -23 - <(
 			for base in $BASES; do
 				BASE=$base new_files
 				BASE=$base changed_files

@@ -29,22 +29,23 @@ changed_files()
 	 echo MAINTAINERS) | LC_ALL=C sort -u
 }
 
-# candidates: the files here that are no diff in a mail
+# candidates: the files that may be new
 candidates()
 {
 	# shellcheck disable=SC2086
-	(cd "$TOP" && find $SERIES_DIRS -type f ! -name '*~' | LC_ALL=C sort |
-		LC_ALL=C comm -23 - <(changed_files))
+	(cd "$TOP" && find $SERIES_DIRS -type f ! -name '*~') | LC_ALL=C sort
 }
 
 # place_files: a line "MAIL FILE" for each new file of the series. A folder in a
-# mail's list stands for all in it that is not listed more precisely.
+# mail's list stands for all in it that is not listed more precisely, nor changed
+# by a diff.
 place_files()
 {
 	local mails
 
 	mapfile -t mails < <(stack)
-	candidates | (cd "$TOP/patches" && LC_ALL=C awk '
+	{ changed_files | sed 's/^/diff /'; candidates; } |
+		(cd "$TOP/patches" && LC_ALL=C awk '
 		function fail(why) { print "error: patches/" why; failed = 1 }
 		function above(path) { sub("[^/]+/?$", "", path); return path }
 
@@ -59,6 +60,13 @@ place_files()
 				mail[$0] = FILENAME
 			if (part == 0 && $0 == "---")
 				part = 1
+			next
+		}
+		$1 == "diff" {
+			changed[$2]
+			next
+		}
+		!($0 in mail) && $0 in changed {
 			next
 		}
 		{

@@ -14,6 +14,7 @@ names=(
 	"model: 50 million random steps"
 	"model: random steps, AddressSanitizer and UBSan"
 	"guarantee: a full device, a million creations"
+	"faults of Linux 7.3's pools"
 	"stress: ThreadSanitizer"
 	"stress: AddressSanitizer and UBSan"
 	"fuzz: sequences of calls from bytes"
@@ -23,6 +24,7 @@ commands=(
 	"./model -s ${SEED:-1} -n 50000000"
 	"./model-asan -s ${SEED:-2} -n 5000000"
 	"./guarantee"
+	"./faults"
 	"./stress-tsan -s ${SEED:-1} -t ${SECONDS_EACH:-15}"
 	"./stress-asan -s ${SEED:-1} -t ${SECONDS_EACH:-15}"
 	"./fuzz -seed=${SEED:-1} -runs=${FUZZ_RUNS:-60000} -max_len=2048

@@ -77,7 +77,7 @@ long shim_live_allocations(void)
 static void shim_count(long change) {}
 #endif
 
-void *kmalloc(size_t size, gfp_t gfp)
+void *kvmalloc(size_t size, gfp_t gfp)
 {
 	void *p;
 

@@ -19,21 +19,42 @@
 #define GFP_KERNEL __GFP_DIRECT_RECLAIM
 #define GFP_ATOMIC 0U
 
-void *kmalloc(size_t size, gfp_t gfp);
+/* The most that is contiguous, as with pages of 4 kB */
+#define KMALLOC_MAX_SIZE (1UL << (PAGE_SHIFT + 10))
+
+void *kvmalloc(size_t size, gfp_t gfp);
 void kfree(const void *p);
+
+static inline void *kmalloc(size_t size, gfp_t gfp)
+{
+	return size <= KMALLOC_MAX_SIZE ? kvmalloc(size, gfp) : NULL;
+}
 
 static inline void *kzalloc(size_t size, gfp_t gfp)
 {
 	return kmalloc(size, gfp | __GFP_ZERO);
 }
 
-static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
+static inline void *kvzalloc(size_t size, gfp_t gfp)
+{
+	return kvmalloc(size, gfp | __GFP_ZERO);
+}
+
+static inline size_t shim_array_size(size_t n, size_t size)
 {
 	size_t bytes;
 
-	if (__builtin_mul_overflow(n, size, &bytes))
-		return NULL;
-	return kmalloc(bytes, gfp);
+	return __builtin_mul_overflow(n, size, &bytes) ? SIZE_MAX : bytes;
+}
+
+static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
+{
+	return kmalloc(shim_array_size(n, size), gfp);
+}
+
+static inline void *kvmalloc_array(size_t n, size_t size, gfp_t gfp)
+{
+	return kvmalloc(shim_array_size(n, size), gfp);
 }
 
 static inline void *kcalloc(size_t n, size_t size, gfp_t gfp)
@@ -41,10 +62,7 @@ static inline void *kcalloc(size_t n, size_t size, gfp_t gfp)
 	return kmalloc_array(n, size, gfp | __GFP_ZERO);
 }
 
-#define kvmalloc(size, gfp) kmalloc(size, gfp)
-#define kvzalloc(size, gfp) kzalloc(size, gfp)
-#define kvmalloc_array(n, size, gfp) kmalloc_array(n, size, gfp)
-#define kvcalloc(n, size, gfp) kcalloc(n, size, gfp)
+#define kvcalloc(n, size, gfp) kvmalloc_array(n, size, (gfp) | __GFP_ZERO)
 #define kvfree(p) kfree(p)
 
 /* As of Linux 7.0: by type, with GFP_KERNEL if nothing else is said. */

@@ -11,11 +11,11 @@
 #include <linux/list.h>
 #include <linux/atomic.h>
 
-#define HZ 1000UL
+#define HZ 1000
 #define MAX_JIFFY_OFFSET ((LONG_MAX >> 1) - 1)
 extern unsigned long shim_jiffies;
 #define jiffies READ_ONCE(shim_jiffies)
-#define secs_to_jiffies(secs) ((unsigned long)(secs) * HZ)
+#define secs_to_jiffies(secs) ((unsigned long)((secs) * HZ))
 #define time_after(a, b) ((long)((b) - (a)) < 0)
 #define time_before_eq(a, b) (!time_after(a, b))
 

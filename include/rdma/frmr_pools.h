@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
+ * Copyright (c) 2025, NVIDIA CORPORATION & AFFILIATES. All rights reserved.
+ *
  * FRMR pools: idle hardware MRs, kept for the next registration.
  *
  * Creating an MR object in hardware is slow and the supply is limited;

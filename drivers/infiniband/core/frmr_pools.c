@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
+ * Copyright (c) 2025, NVIDIA CORPORATION & AFFILIATES. All rights reserved.
+ *
  * FRMR pools: handles of idle hardware MRs, kept for the next registration.
  *
  * A device has a tree of pools, one per key. A pool lends its handles to MRs
@@ -235,7 +237,7 @@ VISIBLE_IF_KUNIT bool frmr_queue(struct work_struct *work)
 {
 	KUNIT_STATIC_STUB_REDIRECT(frmr_queue, work);
 
-	return queue_work(system_unbound_wq, work);
+	return queue_work(system_dfl_wq, work);
 }
 EXPORT_SYMBOL_IF_KUNIT(frmr_queue);
 
@@ -718,7 +720,7 @@ static unsigned long frmr_period(struct ib_frmr_pools *pools)
 static void frmr_arm(struct ib_frmr_pools *pools)
 {
 	if (!delayed_work_pending(&pools->aging))
-		queue_delayed_work(system_unbound_wq, &pools->aging,
+		queue_delayed_work(system_dfl_wq, &pools->aging,
 				   frmr_period(pools));
 }
 
@@ -1575,7 +1577,7 @@ int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds)
 	if (!pools)
 		return -EOPNOTSUPP;
 	WRITE_ONCE(pools->aging_period, seconds);
-	mod_delayed_work(system_unbound_wq, &pools->aging, frmr_period(pools));
+	mod_delayed_work(system_dfl_wq, &pools->aging, frmr_period(pools));
 	ib_frmr_pools_put(pools);
 	return 0;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
+ * Copyright (c) 2025, NVIDIA CORPORATION & AFFILIATES. All rights reserved.
+ *
  * FRMR pools: what the rest of ib_core sees.
  */
 #ifndef _FRMR_POOLS_INTERNAL_H

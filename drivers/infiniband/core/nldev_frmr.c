@@ -219,7 +219,8 @@ int nldev_frmr_pools_get_dumpit(struct sk_buff *skb,
 	struct nlattr **tb;
 	int ret;
 
-	NL_ASSERT_DUMP_CTX_FITS(struct frmr_dump_ctx);
+	BUILD_BUG_ON(sizeof(struct frmr_dump_ctx) >
+		     sizeof_field(struct netlink_callback, ctx));
 
 	ret = parse_request(sock_net(skb->sk), cb->nlh, &tb, &device,
 			    cb->extack);

@@ -131,23 +131,23 @@ static void work_fn(struct work_struct *work)
 static void test_work(void)
 {
 	INIT_DELAYED_WORK(&dwork, work_fn);
-	SHIM_ASSERT(queue_delayed_work(system_unbound_wq, &dwork, 10));
-	SHIM_ASSERT(!queue_delayed_work(system_unbound_wq, &dwork, 1));
+	SHIM_ASSERT(queue_delayed_work(system_dfl_wq, &dwork, 10));
+	SHIM_ASSERT(!queue_delayed_work(system_dfl_wq, &dwork, 1));
 	SHIM_ASSERT(delayed_work_pending(&dwork));
 	SHIM_ASSERT(shim_advance(9) == 0 && shim_advance(1) == 1 && runs == 1);
 	SHIM_ASSERT(!delayed_work_pending(&dwork));
-	SHIM_ASSERT(!mod_delayed_work(system_unbound_wq, &dwork, 10));
-	SHIM_ASSERT(mod_delayed_work(system_unbound_wq, &dwork, 20));
+	SHIM_ASSERT(!mod_delayed_work(system_dfl_wq, &dwork, 10));
+	SHIM_ASSERT(mod_delayed_work(system_dfl_wq, &dwork, 20));
 	SHIM_ASSERT(shim_advance(19) == 0 && flush_work(&dwork.work));
 	SHIM_ASSERT(runs == 2);
-	queue_delayed_work(system_unbound_wq, &dwork, 1);
+	queue_delayed_work(system_dfl_wq, &dwork, 1);
 	SHIM_ASSERT(cancel_delayed_work_sync(&dwork));
-	SHIM_ASSERT(queue_work(system_unbound_wq, &dwork.work));
-	SHIM_ASSERT(!queue_work(system_unbound_wq, &dwork.work));
+	SHIM_ASSERT(queue_work(system_dfl_wq, &dwork.work));
+	SHIM_ASSERT(!queue_work(system_dfl_wq, &dwork.work));
 	SHIM_ASSERT(shim_advance(0) == 1 && runs == 3);
-	queue_delayed_work(system_unbound_wq, &dwork, 1);
+	queue_delayed_work(system_dfl_wq, &dwork, 1);
 	SHIM_ASSERT(disable_delayed_work_sync(&dwork));
-	SHIM_ASSERT(!queue_delayed_work(system_unbound_wq, &dwork, 1));
+	SHIM_ASSERT(!queue_delayed_work(system_dfl_wq, &dwork, 1));
 	SHIM_ASSERT(!shim_advance(10));
 }
 

@@ -376,6 +376,6 @@ struct tracepoint *frmr_tracepoint(const char *name)
 	return search.tp;
 }
 
-MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+MODULE_INFO(import_ns, "EXPORTED_FOR_KUNIT_TESTING");
 MODULE_DESCRIPTION("KUnit tests of the FRMR pools");
 MODULE_LICENSE("Dual BSD/GPL");

@@ -179,7 +179,7 @@ static int fill(struct ib_frmr_pools *pools, struct ib_frmr_pool *pool,
 static void arm(struct ib_frmr_pools *pools)
 {
 	if (!delayed_work_pending(&pools->aging))
-		queue_delayed_work(system_unbound_wq, &pools->aging,
+		queue_delayed_work(system_dfl_wq, &pools->aging,
 				   secs_to_jiffies(pools->aging_period));
 }
 
@@ -347,7 +347,7 @@ int ib_frmr_pools_set_aging_period(struct ib_device *device, u32 seconds)
 	struct ib_frmr_pools *pools = device->frmr_pools;
 
 	pools->aging_period = seconds;
-	mod_delayed_work(system_unbound_wq, &pools->aging,
+	mod_delayed_work(system_dfl_wq, &pools->aging,
 			 secs_to_jiffies(seconds));
 	return 0;
 }

@@ -41,8 +41,7 @@ struct delayed_work {
 
 struct workqueue_struct;
 
-#define system_unbound_wq ((struct workqueue_struct *)NULL)
-#define system_dfl_wq system_unbound_wq
+#define system_dfl_wq ((struct workqueue_struct *)NULL)
 
 struct workqueue_struct *shim_workqueue(void);
 void destroy_workqueue(struct workqueue_struct *wq);

@@ -13,7 +13,7 @@
 #include <linux/pci.h>
 #include <rdma/frmr_pools.h>
 
-#include "frmr.h"
+#include "mlx5_ib.h"
 #include "umr.h"
 
 /* vendor_key, which users may name: 0 for MTTs */
@@ -287,10 +287,11 @@ static int mlx5_frmr_create(struct ib_device *device, struct ib_frmr_key *key,
 }
 
 /* Whether any registration of this device uses KSMs. */
-static bool mlx5_frmr_has_ksm(struct mlx5_ib_dev *dev)
+static bool mlx5_frmr_has_ksm(struct mlx5_ib_dev *dev, bool ats)
 {
-	return dev->odp_caps.general_caps & IB_ODP_SUPPORT_IMPLICIT ||
-	       MLX5_CAP_GEN(dev->mdev, data_direct);
+	/* Only DMA-bufs use ATS, and an implicit MR has none. */
+	return MLX5_CAP_GEN(dev->mdev, data_direct) ||
+	       (!ats && dev->odp_caps.general_caps & IB_ODP_SUPPORT_IMPLICIT);
 }
 
 static int mlx5_frmr_build_key(struct ib_device *device,
@@ -300,11 +301,11 @@ static int mlx5_frmr_build_key(struct ib_device *device,
 	struct mlx5_ib_dev *dev = to_mdev(device);
 	bool ksm = in->vendor_key & MLX5_FRMR_KSM;
 
-	if (in->vendor_key & ~MLX5_FRMR_KSM || in->kernel_vendor_key)
-		return -EINVAL;
-	if (ksm && !mlx5_frmr_has_ksm(dev))
+	if (in->vendor_key & ~MLX5_FRMR_KSM)
 		return -EOPNOTSUPP;
-	if (in->ats && (ksm || !MLX5_CAP_GEN(dev->mdev, ats)))
+	if (ksm && !mlx5_frmr_has_ksm(dev, in->ats))
+		return -EOPNOTSUPP;
+	if (in->ats && !MLX5_CAP_GEN(dev->mdev, ats))
 		return -EOPNOTSUPP;
 	/* Only with relaxed ordering is ATS used. */
 	if (in->ats && mlx5_frmr_fixed_access(dev, IB_ACCESS_RELAXED_ORDERING &
@@ -323,25 +324,25 @@ static const struct ib_frmr_pool_ops mlx5_frmr_ops = {
 };
 
 /**
- * mlx5_frmr_init - give a device pools, if it can reuse mkeys
- * @dev: the device; its UMR PD exists
+ * mlx5r_frmr_pools_init - give a device pools, if it can reuse mkeys
+ * @device: the device; its UMR PD exists
  *
  * Return: 0, also for a device that can't; or -ENOMEM.
  */
-int mlx5_frmr_init(struct mlx5_ib_dev *dev)
+int mlx5r_frmr_pools_init(struct ib_device *device)
 {
-	if (!mlx5r_umr_can_load_pas(dev, 0))
+	if (!mlx5r_umr_can_load_pas(to_mdev(device), 0))
 		return 0;
-	return ib_frmr_pools_init(&dev->ib_dev, &mlx5_frmr_ops);
+	return ib_frmr_pools_init(device, &mlx5_frmr_ops);
 }
 
 /**
- * mlx5_frmr_cleanup - take the pools away
- * @dev: the device; no MR is left; nothing happens if it has no pools
+ * mlx5r_frmr_pools_cleanup - take the pools away
+ * @device: the device; no MR is left; nothing happens if it has no pools
  */
-void mlx5_frmr_cleanup(struct mlx5_ib_dev *dev)
+void mlx5r_frmr_pools_cleanup(struct ib_device *device)
 {
-	ib_frmr_pools_cleanup(&dev->ib_dev);
+	ib_frmr_pools_cleanup(device);
 }
 
 /* They come after the UMR QP's PD, and ULPs may come before both. */
@@ -349,6 +350,18 @@ static bool mlx5_frmr_has_pools(struct mlx5_ib_dev *dev)
 {
 	/* Pairs with the cmpxchg() that sets them: who sees them sees the PD. */
 	return smp_load_acquire(&dev->ib_dev.frmr_pools);
+}
+
+/**
+ * mlx5_frmr_is_final - whether an error of a pool ends the registration
+ * @err: a negative errno
+ *
+ * A process that is killed has no use for an mkey of its own, and firmware that
+ * does not answer would let it wait a second time.
+ */
+bool mlx5_frmr_is_final(int err)
+{
+	return err == -EINTR || err == -ETIMEDOUT;
 }
 
 /*

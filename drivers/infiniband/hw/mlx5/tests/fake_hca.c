@@ -8,7 +8,6 @@
 #include <kunit/test-bug.h>
 #include <linux/slab.h>
 
-#include "../frmr.h"
 #include "fake_hca.h"
 
 static struct fake_hca *current_hca(void)
@@ -382,6 +381,12 @@ static void init_pdev(struct fake_hca *hca)
 	hca->pdev->error_state = pci_channel_io_normal;
 }
 
+/* Tests register users' MRs, and deregister all, as ib_core does. */
+static const struct ib_device_ops fake_hca_ops = {
+	.dereg_mr = mlx5_ib_dereg_mr,
+	.reg_user_mr = mlx5_ib_reg_user_mr,
+};
+
 static void init_pd(struct mlx5_ib_pd *pd, struct mlx5_ib_dev *dev, u32 pdn)
 {
 	pd->ibpd.device = &dev->ib_dev;
@@ -395,6 +400,8 @@ static void init_dev(struct fake_hca *hca)
 	dev->mdev = hca->mdev;
 	dev->ib_dev.dma_device = &hca->pdev->dev;
 	dev->ib_dev.attrs.max_mr = 1000;
+	dev->ib_dev.attrs.kernel_cap_flags = IBK_ON_DEMAND_PAGING;
+	ib_set_device_ops(&dev->ib_dev, &fake_hca_ops);
 	dev->odp_caps.general_caps = IB_ODP_SUPPORT | IB_ODP_SUPPORT_IMPLICIT;
 	/* Nobody faults, so no event queue needs to be made. */
 	dev->odp_pf_eq.core = (void *)hca;
@@ -489,7 +496,7 @@ static void fake_hca_free(void *data)
 	struct mlx5_ib_dev *dev = hca->dev;
 
 	check_idle(hca);
-	mlx5_frmr_cleanup(dev);
+	mlx5r_frmr_pools_cleanup(&dev->ib_dev);
 	KUNIT_EXPECT_EQ(hca->test, hca->live, 0);
 	KUNIT_EXPECT_EQ(hca->test, hca->psvs, 0);
 	KUNIT_EXPECT_EQ(hca->test, atomic_read(&hca->mdev->priv.reg_pages), 0);
@@ -536,4 +543,5 @@ int fake_hca_init(struct kunit *test)
 	return ret ?: dev_set_name(&hca->dev->ib_dev.dev, "fake_hca");
 }
 
-MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+/* MODULE_IMPORT_NS() takes a name in some kernels, and a string in others. */
+MODULE_INFO(import_ns, "EXPORTED_FOR_KUNIT_TESTING");

@@ -7,14 +7,9 @@
 #include "../dm.h"
 #include "helpers.h"
 
-static int dereg(struct ib_mr *mr)
-{
-	return mlx5_ib_dereg_mr(mr, NULL);
-}
-
 static void dereg_left_over(void *mr)
 {
-	dereg(mr);
+	ib_dereg_mr(mr);
 }
 
 /* Sets what ib_core sets. The MR goes at the end of the test, if not before. */
@@ -33,7 +28,7 @@ struct ib_mr *hca_adopt(struct fake_hca *hca, struct ib_mr *mr,
 
 int hca_try_release(struct fake_hca *hca, struct ib_mr *mr)
 {
-	int err = dereg(mr);
+	int err = ib_dereg_mr(mr);
 
 	if (!err)
 		kunit_remove_action(hca->test, dereg_left_over, mr);
@@ -74,9 +69,8 @@ static struct ib_mr *try_reg_user(struct fake_hca *hca, u32 npages, int access)
 {
 	unsigned long addr = hca_map_pages(hca, npages);
 
-	return mlx5_ib_reg_user_mr(&hca->pd.ibpd, addr, npages * PAGE_SIZE,
-				   hca_iova_of_small_pages(hca, addr), access,
-				   NULL);
+	return ib_reg_user_mr(&hca->pd.ibpd, addr, npages * PAGE_SIZE,
+			      hca_iova_of_small_pages(hca, addr), access);
 }
 
 struct ib_mr *hca_reg_user(struct fake_hca *hca, u32 npages, int access)
@@ -179,9 +173,8 @@ struct ib_mr *hca_make_odp_mr(struct fake_hca *hca)
 struct ib_mr *hca_try_implicit_mr(struct fake_hca *hca)
 {
 	hca_map_pages(hca, 1); /* for the address space */
-	return mlx5_ib_reg_user_mr(&hca->pd.ibpd, 0, U64_MAX, 0,
-				   IB_ACCESS_LOCAL_WRITE | IB_ACCESS_ON_DEMAND,
-				   NULL);
+	return ib_reg_user_mr(&hca->pd.ibpd, 0, U64_MAX, 0,
+			      IB_ACCESS_LOCAL_WRITE | IB_ACCESS_ON_DEMAND);
 }
 
 struct ib_mr *hca_make_implicit_mr(struct fake_hca *hca)
@@ -356,7 +349,7 @@ int hca_test_init(struct kunit *test)
 	if (ret)
 		return ret;
 	hca = test->priv;
-	ret = mlx5_frmr_init(hca->dev);
+	ret = mlx5r_frmr_pools_init(&hca->dev->ib_dev);
 	return ret ?: ib_frmr_pools_set_aging_period(&hca->dev->ib_dev,
 						     24 * 3600);
 }

@@ -8,7 +8,6 @@
 #include <linux/mm.h>
 #include <rdma/ib_umem_odp.h>
 
-#include "../frmr.h"
 #include "fake_hca.h"
 
 #define TEST_ALL_ACCESS (IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |     \

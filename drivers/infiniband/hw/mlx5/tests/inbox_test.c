@@ -155,7 +155,7 @@ static void want_sg_gaps(struct ib_mr *mr, void *in, void *mkc)
 
 static void remove_pools(struct fake_hca *hca)
 {
-	mlx5_frmr_cleanup(hca->dev);
+	mlx5r_frmr_pools_cleanup(&hca->dev->ib_dev);
 }
 
 /* In the PD of the owner, and of the size that he named. */

@@ -298,11 +298,11 @@ static void shorten_offsets(struct fake_hca *hca)
 
 static const struct refused_case refused_cases[] = {
 	{ "unknown vendor key", NULL,
-	  { .vendor_key = 2, .num_dma_blocks = 4 }, -EINVAL },
+	  { .vendor_key = 2, .num_dma_blocks = 4 }, -EOPNOTSUPP },
 	{ "unknown vendor key besides KSM", NULL,
-	  { .vendor_key = 3, .num_dma_blocks = 4 }, -EINVAL },
+	  { .vendor_key = 3, .num_dma_blocks = 4 }, -EOPNOTSUPP },
 	{ "a high bit of the vendor key", NULL,
-	  { .vendor_key = BIT_ULL(63), .num_dma_blocks = 4 }, -EINVAL },
+	  { .vendor_key = BIT_ULL(63), .num_dma_blocks = 4 }, -EOPNOTSUPP },
 	{ "MEM_REG of the kernel", NULL,
 	  { .kernel_vendor_key = BIT_ULL(32), .num_dma_blocks = 4 }, -EINVAL },
 	{ "SG_GAPS of the kernel", NULL,
@@ -311,7 +311,7 @@ static const struct refused_case refused_cases[] = {
 	  { .kernel_vendor_key = 1, .num_dma_blocks = 4 }, -EINVAL },
 	{ "KSMs, device has no use for them", forget_implicit,
 	  { .vendor_key = 1, .num_dma_blocks = 4 }, -EOPNOTSUPP },
-	{ "KSMs with ATS", hca_enable_ats,
+	{ "KSMs with ATS, device has only implicit MRs", hca_enable_ats,
 	  { .vendor_key = 1, .num_dma_blocks = 4, .ats = 1 }, -EOPNOTSUPP },
 	{ "ATS, device has none", NULL,
 	  { .num_dma_blocks = 4, .ats = 1 }, -EOPNOTSUPP },
@@ -339,14 +339,15 @@ static void impossible_key_is_refused(struct kunit *test)
 
 static void ksms_of_data_direct_can_be_pinned(struct kunit *test)
 {
-	static const struct ib_frmr_key key = {
-		.vendor_key = 1,
-		.num_dma_blocks = 16,
-	};
+	struct ib_frmr_key key = { .vendor_key = 1, .num_dma_blocks = 16 };
 	struct fake_hca *hca = test->priv;
 
 	forget_implicit(hca);
 	FAKE_HCA_SET_CAP(hca, data_direct, 1);
+	KUNIT_EXPECT_EQ(test, hca_pin(hca, &key, 1), 0);
+
+	hca_enable_ats(hca);
+	key.ats = 1;
 	KUNIT_EXPECT_EQ(test, hca_pin(hca, &key, 1), 0);
 }
 

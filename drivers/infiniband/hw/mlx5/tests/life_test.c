@@ -19,7 +19,7 @@ static void ulp_mr_before_the_pools_is_not_pooled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hca->umrs, 0);
 
 	hca->dev->umrc.pd = &hca->umr_pd.ibpd;
-	KUNIT_ASSERT_EQ(test, mlx5_frmr_init(hca->dev), 0);
+	KUNIT_ASSERT_EQ(test, mlx5r_frmr_pools_init(&hca->dev->ib_dev), 0);
 	hca_release(hca, mr);
 	KUNIT_EXPECT_EQ(test, hca->live, 0);
 }
@@ -37,8 +37,8 @@ static void mr_after_the_pools_is_not_pooled(struct kunit *test)
 {
 	struct fake_hca *hca = test->priv;
 
-	KUNIT_ASSERT_EQ(test, mlx5_frmr_init(hca->dev), 0);
-	mlx5_frmr_cleanup(hca->dev);
+	KUNIT_ASSERT_EQ(test, mlx5r_frmr_pools_init(&hca->dev->ib_dev), 0);
+	mlx5r_frmr_pools_cleanup(&hca->dev->ib_dev);
 	KUNIT_EXPECT_NULL(test, hca_alloc_mem_reg(hca)->frmr.pool);
 	KUNIT_EXPECT_NULL(test, hca_reg_page(hca)->frmr.pool);
 }
@@ -57,24 +57,24 @@ static void device_that_umrs_can_not_resize_has_no_pools(struct kunit *test)
 	struct fake_hca *hca = test->priv;
 
 	hca_forbid_entity_size(hca);
-	KUNIT_ASSERT_EQ(test, mlx5_frmr_init(hca->dev), 0);
+	KUNIT_ASSERT_EQ(test, mlx5r_frmr_pools_init(&hca->dev->ib_dev), 0);
 	KUNIT_EXPECT_NULL(test, hca->dev->ib_dev.frmr_pools);
 	KUNIT_EXPECT_NULL(test, hca_reg_page(hca)->frmr.pool);
 	KUNIT_EXPECT_NULL(test, hca_alloc_mem_reg(hca)->frmr.pool);
-	mlx5_frmr_cleanup(hca->dev);
+	mlx5r_frmr_pools_cleanup(&hca->dev->ib_dev);
 }
 
 static void cleanup_destroys_what_is_idle(struct kunit *test)
 {
 	struct fake_hca *hca = test->priv;
 
-	KUNIT_ASSERT_EQ(test, mlx5_frmr_init(hca->dev), 0);
+	KUNIT_ASSERT_EQ(test, mlx5r_frmr_pools_init(&hca->dev->ib_dev), 0);
 	hca_release(hca, hca_alloc_mem_reg(hca));
 	hca_release(hca, hca_reg_page(hca));
 	hca_release(hca, hca_make_implicit_mr(hca));
 	KUNIT_ASSERT_EQ(test, hca_pin(hca, &pinned_key, 70), 0);
 	KUNIT_EXPECT_EQ(test, hca->live, 73);
-	mlx5_frmr_cleanup(hca->dev);
+	mlx5r_frmr_pools_cleanup(&hca->dev->ib_dev);
 	KUNIT_EXPECT_EQ(test, hca->live, 0);
 	KUNIT_EXPECT_NULL(test, hca->dev->ib_dev.frmr_pools);
 }
@@ -84,10 +84,10 @@ static void cleanup_goes_on_when_an_mkey_is_lost(struct kunit *test)
 {
 	struct fake_hca *hca = test->priv;
 
-	KUNIT_ASSERT_EQ(test, mlx5_frmr_init(hca->dev), 0);
+	KUNIT_ASSERT_EQ(test, mlx5r_frmr_pools_init(&hca->dev->ib_dev), 0);
 	KUNIT_ASSERT_EQ(test, hca_pin(hca, &pinned_key, 10), 0);
 	hca->bad_destroys = 1;
-	mlx5_frmr_cleanup(hca->dev);
+	mlx5r_frmr_pools_cleanup(&hca->dev->ib_dev);
 	KUNIT_EXPECT_EQ(test, hca->destroys, 10);
 	KUNIT_EXPECT_EQ(test, hca->live, 1);
 	fake_hca_forget_all(hca);

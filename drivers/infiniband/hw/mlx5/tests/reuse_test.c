@@ -234,7 +234,7 @@ static void pools_of_a_dead_device_can_be_cleaned_up(struct kunit *test)
 
 	hca_stock_idle(hca, 100);
 	hca->mdev->state = MLX5_DEVICE_STATE_INTERNAL_ERROR;
-	mlx5_frmr_cleanup(hca->dev);
+	mlx5r_frmr_pools_cleanup(&hca->dev->ib_dev);
 	KUNIT_EXPECT_EQ(test, hca->live, 0);
 }
 
@@ -270,8 +270,7 @@ static void failed_implicit_mr_returns_its_mkeys(struct kunit *test)
 	hca_map_pages(hca, 1);
 	hca->good_umrs = 1;
 	hca->bad_umrs = 1;
-	mr = mlx5_ib_reg_user_mr(&hca->pd.ibpd, 0, U64_MAX, 0,
-				 IB_ACCESS_ON_DEMAND, NULL);
+	mr = ib_reg_user_mr(&hca->pd.ibpd, 0, U64_MAX, 0, IB_ACCESS_ON_DEMAND);
 	KUNIT_EXPECT_PTR_EQ(test, mr, ERR_PTR(-EFAULT));
 	KUNIT_EXPECT_EQ(test, hca->live, 1);
 	KUNIT_EXPECT_EQ(test, hca_only_pool(hca).idle, 1);

@@ -79,6 +79,8 @@ show_progress()
 }
 
 need gcc libc6-dev flex bison bc libelf-dev libssl-dev ccache cpio kmod
+exec {lock}>"$BUILD/kernel-$FLAVOUR.lock"
+flock "$lock"
 say "building the $FLAVOUR kernel"
 configure
 make -j"$JOBS" -C "$TREE" O="$KBUILD" CC="ccache gcc" bzImage 2>&1 |

@@ -7,9 +7,10 @@
 
 run_kunit()
 {
-	local name=kunit-$FLAVOUR
+	local name=kunit-$FLAVOUR options
 
-	APPEND="kunit.enable=1 kunit.filter_glob=*frmr* kunit_shutdown=poweroff" \
+	options="kunit.enable=1 kunit.autorun=1 kunit.filter_glob=*frmr*"
+	APPEND="$options kunit_shutdown=poweroff" \
 		"$TOP/harness/guest.sh" "$name" </dev/null ||
 		say "the guest did not end well"
 	count_ktap "$name" "$BUILD/guest/$name/console"

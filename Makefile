@@ -8,7 +8,8 @@
 # VHCA_REGISTRATIONS=N	verify so many on the virtual ConnectX (selftest)
 # TIMEOUT=SECONDS	of a guest
 # FLAVOUR=plain|debug|kcsan	which kernel: debug has KASAN, lockdep and the
-#			like, kcsan detects data races
+#			like, kcsan detects data races; compat: mainline's mlx5 on
+#			this core (with BASE=7.3); base: the unmodified kernel
 # CONFIG=/path/to/file	configure the packages with it instead of with Debian's
 # IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
 # BENCH=native|guest	only this part of the benchmarks
@@ -40,6 +41,8 @@ help:
 	@echo
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
 	@echo 'FLAVOUR=kcsan  with a detector of data races (the same)'
+	@echo 'FLAVOUR=compat BASE=7.3  with the mlx5 of mainline (the same)'
+	@echo 'FLAVOUR=base   the unmodified kernel (selftest, with TESTS)'
 	@echo 'TESTS=vhca.sh  only these programs (selftest)'
 	@echo 'BASE=7.3       the series for Linux 7.3, in build/7.3; else for 6.12'
 	@echo 'LINUX=/path    your own Linux tree, of one of these, instead of Debian'"'"'s'

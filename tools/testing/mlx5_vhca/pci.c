@@ -131,59 +131,55 @@ static struct irq_chip vhca_irq_chip = {
 	.irq_compose_msi_msg = vhca_compose_msi_msg,
 };
 
-static irq_hw_number_t vhca_get_hwirq(struct msi_domain_info *info,
-				      msi_alloc_info_t *arg)
+/* One interrupt at a time, as each vector of MSI-X has a descriptor. */
+static int vhca_irq_alloc(struct irq_domain *domain, unsigned int virq,
+			  unsigned int count, void *arg)
 {
-	return arg->desc->msi_index;
-}
+	struct vhca *vhca = domain->host_data;
+	msi_alloc_info_t *info = arg;
+	u16 vector = info->desc->msi_index;
 
-static int vhca_msi_init(struct irq_domain *domain,
-			 struct msi_domain_info *info, unsigned int virq,
-			 irq_hw_number_t hwirq, msi_alloc_info_t *arg)
-{
-	struct vhca *vhca = info->data;
-
-	irq_domain_set_info(domain, virq, hwirq, info->chip, vhca,
+	irq_domain_set_info(domain, virq, vector, &vhca_irq_chip, vhca,
 			    handle_edge_irq, NULL, NULL);
-	WRITE_ONCE(vhca->irqs[hwirq].virq, virq);
+	WRITE_ONCE(vhca->irqs[vector].virq, virq);
 	return 0;
 }
 
-static void vhca_msi_free(struct irq_domain *domain,
-			  struct msi_domain_info *info, unsigned int virq)
+static void vhca_irq_free(struct irq_domain *domain, unsigned int virq,
+			  unsigned int count)
 {
-	struct vhca *vhca = info->data;
-	struct vhca_irq *irq = &vhca->irqs[irq_get_irq_data(virq)->hwirq];
+	struct vhca *vhca = domain->host_data;
+	struct irq_data *data = irq_domain_get_irq_data(domain, virq);
+	struct vhca_irq *irq = &vhca->irqs[data->hwirq];
 
 	WRITE_ONCE(irq->virq, 0);
 	irq_work_sync(&irq->work);
+	irq_domain_reset_irq_data(data);
 }
 
-static int vhca_msi_prepare(struct irq_domain *domain, struct device *dev,
-			    int nvec, msi_alloc_info_t *arg)
-{
-	memset(arg, 0, sizeof(*arg));
-	return nvec > VHCA_NUM_VECTORS ? -ENOSPC : 0;
-}
-
-static void vhca_set_desc(msi_alloc_info_t *arg, struct msi_desc *desc)
-{
-	arg->desc = desc;
-}
-
-static struct msi_domain_ops vhca_msi_ops = {
-	.get_hwirq = vhca_get_hwirq,
-	.msi_init = vhca_msi_init,
-	.msi_free = vhca_msi_free,
-	.msi_prepare = vhca_msi_prepare,
-	.set_desc = vhca_set_desc,
+static const struct irq_domain_ops vhca_irq_ops = {
+	.alloc = vhca_irq_alloc,
+	.free = vhca_irq_free,
 };
 
-static struct msi_domain_info vhca_msi_info = {
-	.flags = MSI_FLAG_USE_DEF_DOM_OPS | MSI_FLAG_USE_DEF_CHIP_OPS |
-		 MSI_FLAG_PCI_MSIX,
-	.ops = &vhca_msi_ops,
-	.chip = &vhca_irq_chip,
+/* The function has a domain of its own above ours, which writes its table. */
+static bool vhca_init_dev_msi_info(struct device *dev,
+				   struct irq_domain *domain,
+				   struct irq_domain *parent,
+				   struct msi_domain_info *info)
+{
+	const struct msi_parent_ops *ops = parent->msi_parent_ops;
+
+	info->flags &= ops->supported_flags;
+	info->flags |= ops->required_flags;
+	info->chip->irq_ack = irq_chip_ack_parent;
+	return true;
+}
+
+static const struct msi_parent_ops vhca_msi_parent_ops = {
+	.supported_flags = MSI_GENERIC_FLAGS_MASK | MSI_FLAG_PCI_MSIX,
+	.required_flags = MSI_FLAG_USE_DEF_DOM_OPS | MSI_FLAG_USE_DEF_CHIP_OPS,
+	.init_dev_msi_info = vhca_init_dev_msi_info,
 };
 
 static int vhca_irq_init(struct vhca *vhca)
@@ -196,13 +192,15 @@ static int vhca_irq_init(struct vhca *vhca)
 	fwnode = irq_domain_alloc_named_fwnode("VHCA-MSI");
 	if (!fwnode)
 		return -ENOMEM;
-	vhca_msi_info.data = vhca;
-	vhca->irq_domain = pci_msi_create_irq_domain(fwnode, &vhca_msi_info,
-						     NULL);
+	vhca->irq_domain =
+		irq_domain_create_hierarchy(NULL, IRQ_DOMAIN_FLAG_MSI_PARENT,
+					    VHCA_NUM_VECTORS, fwnode,
+					    &vhca_irq_ops, vhca);
 	if (!vhca->irq_domain) {
 		irq_domain_free_fwnode(fwnode);
 		return -ENOMEM;
 	}
+	vhca->irq_domain->msi_parent_ops = &vhca_msi_parent_ops;
 	return 0;
 }
 

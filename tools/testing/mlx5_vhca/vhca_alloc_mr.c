@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <rdma/ib_verbs.h>
+#include "vhca_client.h"
 
 #define NUM_PAGES	16
 
@@ -81,7 +82,7 @@ static int __init vhca_alloc_mr_init(void)
 
 	if (!mrs || connections < 2)
 		return -EINVAL;
-	dev = ib_device_get_by_name("mlx5_0", RDMA_DRIVER_MLX5);
+	dev = vhca_get_device();
 	if (!dev)
 		return -ENODEV;
 	pd = ib_alloc_pd(dev, 0);

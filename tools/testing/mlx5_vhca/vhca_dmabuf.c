@@ -224,7 +224,7 @@ static int vhca_dmabuf_move_locked(struct dma_buf *buf)
 		return -EBUSY;
 	if (!place_is_poisoned(b->places[!b->at], b->num_pages))
 		return -EBADMSG;
-	dma_buf_move_notify(buf);
+	dma_buf_invalidate_mappings(buf);
 	unmap_mapping_range(buf->file->f_mapping, 0, 0, 1);
 	vhca_dmabuf_exchange(b);
 	return 0;
@@ -270,5 +270,6 @@ static struct miscdevice vhca_dmabuf_device = {
 
 module_misc_device(vhca_dmabuf_device);
 MODULE_DESCRIPTION("dma-bufs that move");
-MODULE_IMPORT_NS(DMA_BUF);
+/* MODULE_IMPORT_NS() of some kernels takes a string, of others a name. */
+MODULE_INFO(import_ns, "DMA_BUF");
 MODULE_LICENSE("Dual BSD/GPL");

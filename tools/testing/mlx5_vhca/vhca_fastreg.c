@@ -11,6 +11,7 @@
 #include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <rdma/ib_verbs.h>
+#include "vhca_client.h"
 
 #define MAX_PAGES	16
 #define ROUNDS		20
@@ -335,7 +336,7 @@ static int __init fastreg_init(void)
 
 	if (!t)
 		return -ENOMEM;
-	t->dev = ib_device_get_by_name("mlx5_0", RDMA_DRIVER_MLX5);
+	t->dev = vhca_get_device();
 	if (!t->dev)
 		goto out;
 	err = fastreg_open(t) ?:

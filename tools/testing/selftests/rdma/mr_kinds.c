@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * mr_kinds DEVICE KIND: makes objects, each of which takes an MR object of the
- * device: as many as each line of standard input says. Prints how many of them
- * could not be made. Destroys all when the input ends, and fails if anything did.
+ * device: as many as each line of standard input says. A second number there is
+ * the size of an "mr" in pages. Prints how many of them could not be made.
+ * Destroys all when the input ends, and fails if anything did.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -21,7 +22,7 @@
 
 #define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 
-/* A size that no other test registers */
+/* A size that no other test registers, and the largest for an "mr" */
 #define MR_PAGES	(10 * CHUNK_PAGES)
 
 /* More than the pools of an adapter with short UMRs have, of scattered pages */
@@ -50,6 +51,8 @@ struct kind {
 	int (*destroy)(union object object);
 };
 
+static size_t mr_pages = MR_PAGES;
+
 static union object register_memory(struct ibv_pd *pd, char *mem, size_t n)
 {
 	if (mem == MAP_FAILED)
@@ -63,7 +66,7 @@ static union object make_mr(struct ibv_pd *pd)
 
 	if (!mem)
 		mem = rdma_map_repeated(MR_PAGES * PAGE, CHUNK_PAGES);
-	return register_memory(pd, mem, MR_PAGES * PAGE);
+	return register_memory(pd, mem, mr_pages * PAGE);
 }
 
 static union object make_large(struct ibv_pd *pd)
@@ -199,6 +202,17 @@ static bool destroy_all(struct holder *holder)
 	return destroyed;
 }
 
+/* The size that comes with it, if any, stays until there is another one. */
+static unsigned long parse_count(const char *line)
+{
+	unsigned long count = 0;
+	size_t pages;
+
+	if (sscanf(line, "%lu %zu", &count, &pages) == 2 && pages <= MR_PAGES)
+		mr_pages = pages;
+	return count;
+}
+
 static bool serve(const struct kind *kind, struct ibv_pd *pd)
 {
 	struct holder holder = { .kind = kind, .pd = pd };
@@ -207,7 +221,7 @@ static bool serve(const struct kind *kind, struct ibv_pd *pd)
 	char line[32];
 
 	while (fgets(line, sizeof(line), stdin)) {
-		failed = make_more(&holder, strtoul(line, NULL, 0));
+		failed = make_more(&holder, parse_count(line));
 		good = good && !failed;
 		printf("%lu failed\n", failed);
 		fflush(stdout);

@@ -16,8 +16,13 @@ LIMITS_EXCEEDED=8
 INTERNAL_ERROR=1
 NEVER_ENDS=0xff
 LOG=${OUT:-/tmp}/vhca.log
+# 16 pages
+IDLE_KEY=0:10:0:0
+NO_LIMIT=1000000
 # In pages: more than any other test uses.
 NEW_SIZE=2000
+# Where start_making() hears how many to make
+HOLD=
 
 # What the kernel says once in its life: of a UMR that failed, and of a PD that
 # can't be deallocated.
@@ -116,6 +121,47 @@ passes()
 			ktap_print_msg "${line#\# }"
 		done
 	return 1
+}
+
+# make_idle COUNT: so many mkeys of one size
+make_idle()
+{
+	set_pools pinned $IDLE_KEY "$1" && set_pools pinned $IDLE_KEY 0
+}
+
+# No mkey can be created unless one goes.
+fill_device()
+{
+	cat $VHCA/mkeys >$VHCA/max_mkeys
+}
+
+# make KIND COUNT [PAGES]: and destroy them
+make()
+{
+	echo "${@:2}" | mr_kinds $DEV "$1" >"$LOG" 2>&1 && return
+	ktap_print_msg "$*: $(tail -1 "$LOG")"
+	return 1
+}
+
+# start_making KIND COUNT [PAGES]: in the background; holds them until release()
+start_making()
+{
+	exec {HOLD}> >(exec mr_kinds $DEV "$1" >"$LOG" 2>&1)
+	LOAD=$!
+	echo "${@:2}" >&"$HOLD"
+}
+
+# Nothing more is to be made.
+release()
+{
+	[ -z "$HOLD" ] || exec {HOLD}>&-
+	HOLD=
+}
+
+# tried TIMES: to make some
+tried()
+{
+	[ "$(grep -ac failed "$LOG")" -ge "$1" ]
 }
 
 umrs()

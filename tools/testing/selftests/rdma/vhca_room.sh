@@ -12,36 +12,12 @@
 FULL=("$LIMITS_EXCEEDED" 0xf 0x6)
 BROKEN=("$INTERNAL_ERROR" 0x3 0x5)
 
-NO_LIMIT=1000000
 # The core destroys no more at once.
 BATCH=64
-IDLE_KEY=0:10:0:0
-# Where start_making() hears how many to make
-HOLD=
-
-# make_idle COUNT: so many mkeys of one size, which nobody here uses
-make_idle()
-{
-	set_pools pinned $IDLE_KEY "$1" && set_pools pinned $IDLE_KEY 0
-}
 
 given_up()
 {
 	total reclaimed
-}
-
-# No mkey can be created unless one goes.
-fill_device()
-{
-	cat $VHCA/mkeys >$VHCA/max_mkeys
-}
-
-# make KIND COUNT: and destroy them
-make()
-{
-	echo "$2" | mr_kinds $DEV "$1" >"$LOG" 2>&1 && return
-	ktap_print_msg "$1: $(tail -1 "$LOG")"
-	return 1
 }
 
 # Says that they can't be made.
@@ -51,27 +27,6 @@ refuses()
 		grep -qx "$2 failed" "$LOG" && return
 	ktap_print_msg "$1: $(tail -1 "$LOG"), should be $2"
 	return 1
-}
-
-# start_making KIND COUNT: in the background; it holds them until release()
-start_making()
-{
-	exec {HOLD}> >(exec mr_kinds $DEV "$1" >"$LOG" 2>&1)
-	LOAD=$!
-	echo "$2" >&"$HOLD"
-}
-
-# Nothing more is to be made.
-release()
-{
-	[ -z "$HOLD" ] || exec {HOLD}>&-
-	HOLD=
-}
-
-# tried TIMES: to make some
-tried()
-{
-	[ "$(grep -ac failed "$LOG")" -ge "$1" ]
 }
 
 gives_up()

@@ -21,7 +21,7 @@ SAMPLES=$DIR/guest.samples
 ROUNDS=${ROUNDS:-3}
 
 # What the guest took last time, for each boot: for the display
-LAST=$CACHE/bench-guest
+LAST=$CACHE/bench-$BASE
 
 [ -z "${IMPL:-}" ] || IMPL=$(cd "$IMPL" && pwd)
 

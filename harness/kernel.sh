@@ -9,7 +9,7 @@ LOG=$BUILD/kernel-$FLAVOUR.log
 FRAGMENT=$BUILD/$FLAVOUR.config
 
 # What the last build of this flavour took, of how many steps: for the display.
-LAST=$CACHE/build-$FLAVOUR
+LAST=$CACHE/build-$BASE-$FLAVOUR
 
 merge_fragments()
 {

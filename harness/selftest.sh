@@ -18,10 +18,11 @@ run_selftests()
 
 	[ "$FLAVOUR" != plain ] || limit=3600
 	limit=${TIMEOUT:-$limit}
+	[ "$FLAVOUR" != compat ] || local MLX5=mainline
 	# shellcheck disable=SC2086
 	TIMEOUT=$limit "$TOP/harness/guest.sh" "$name" \
 		env VHCA_REGISTRATIONS="${VHCA_REGISTRATIONS:-}" \
-		LIMIT=$((limit / 3)) \
+		LIMIT=$((limit / 3)) MLX5="${MLX5:-}" \
 		"$TOP/harness/guest/selftest" ${TESTS:-} </dev/null >&2 || {
 		say "the guest did not end well"
 		add_results "$name guest" 0 1 0

@@ -958,10 +958,14 @@ static unsigned long number_from(const char *variable, unsigned long fallback)
 	return value ? strtoul(value, NULL, 0) : fallback;
 }
 
-/* REGISTRATIONS of them; processes with another SEED make other ones. */
+/*
+ * REGISTRATIONS of them; processes with another SEED make other ones. With
+ * SAME_KEYS a stale key may be that of the next owner.
+ */
 TEST_F_TIMEOUT(mr, is_right_each_of_many_times, 1000000)
 {
 	unsigned long count = number_from("REGISTRATIONS", ROUNDS), i;
+	unsigned long same_keys = number_from("SAME_KEYS", 0);
 
 	seed = number_from("SEED", 1);
 	for (i = 0; i < count; i++) {
@@ -979,7 +983,8 @@ TEST_F_TIMEOUT(mr, is_right_each_of_many_times, 1000000)
 		}
 		rkey = mr->rkey;
 		ASSERT_EQ(0, ibv_dereg_mr(mr));
-		ASSERT_TRUE(refused_as_stale(adapter_reads(rkey, p, &byte, 1)));
+		ASSERT_TRUE(same_keys ||
+			    refused_as_stale(adapter_reads(rkey, p, &byte, 1)));
 	}
 	TH_LOG("%lu registrations are right", i);
 }

@@ -84,6 +84,13 @@ has_pools()
 	grep -qw ib_frmr_pool_pop /proc/kallsyms
 }
 
+# MLX5=mainline: the driver is not of this series. It creates one mkey after the
+# other, of whatever size, and a reused one keeps its keys.
+is_mainline()
+{
+	[ "${MLX5:-}" = mainline ]
+}
+
 # The mkeys of which the pools don't know.
 other_mkeys()
 {

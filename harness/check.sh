@@ -3,8 +3,8 @@
 # All tests of one flavour, on the kernel that BASE or LINUX names. If neither is
 # given: all of them on the first base, and what is different on the others.
 #
-# The debug kernel is too slow, and made for another purpose, than to run
-# rdma-core's tests on it.
+# The debug kernels are too slow, and made for another purpose, than to run
+# rdma-core's tests on them.
 
 NAMED=${BASE:-}${LINUX:-}
 
@@ -19,11 +19,13 @@ NAMED=${BASE:-}${LINUX:-}
 # Guests wait most of the time, and these checks need a CPU.
 check_source()
 {
+	say "the core in user space"
+	run_faults
 	if [ -n "${DIFFERENCES:-}" ]; then
+		say "checks of the source"
 		lint_base
 		return
 	fi
-	say "the core in user space"
 	run_userspace
 	say "checks of the source"
 	run_lint
@@ -44,11 +46,12 @@ check_base()
 	run_kunit
 	say "selftests"
 	run_selftests
-	if [ "$FLAVOUR" = plain ]; then
+	case $FLAVOUR in
+	plain|compat)
 		say "rdma-core's tests"
-		run_pyverbs
-		join source
-	fi
+		run_pyverbs ;;
+	esac
+	[ "$FLAVOUR" != plain ] || join source
 }
 
 # check_other BASE: what is different there. That Debian's archive may not have

@@ -24,9 +24,8 @@ NEW_SIZE=2000
 # Where start_making() hears how many to make
 HOLD=
 
-# What the kernel says once in its life: of a UMR that failed, and of a PD that
-# can't be deallocated.
-# Once the kernel has warned of a UMR, in whichever script: it does so once.
+# What the kernel says once in its life: of a UMR that failed, in whichever script,
+# and of a PD that can't be deallocated.
 UMR_WARNED=/run/frmr_umr_warned
 PD_WARNED=
 

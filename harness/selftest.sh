@@ -11,6 +11,9 @@
 SELFTEST_PACKAGES="rdma-core ibverbs-utils ibverbs-providers perftest iproute2
 jq python3 python3-yaml python3-jsonschema procps trace-cmd"
 
+# Those of the adapter
+ADAPTER_TESTS="vhca.sh vhca_pools.sh vhca_faults.sh vhca_room.sh"
+
 run_selftests()
 {
 	local name=selftest-$FLAVOUR out=$BUILD/guest/selftest-$FLAVOUR f
@@ -18,7 +21,9 @@ run_selftests()
 
 	[ "$FLAVOUR" != plain ] || limit=3600
 	limit=${TIMEOUT:-$limit}
-	[ "$FLAVOUR" != compat ] || local MLX5=mainline
+	if [ "$FLAVOUR" = compat ]; then
+		local MLX5=mainline TESTS=${TESTS:-$ADAPTER_TESTS}
+	fi
 	# shellcheck disable=SC2086
 	TIMEOUT=$limit "$TOP/harness/guest.sh" "$name" \
 		env VHCA_REGISTRATIONS="${VHCA_REGISTRATIONS:-}" \

@@ -19,6 +19,49 @@ run_userspace()
 	count_ktap userspace "$out/ktap"
 }
 
+# faults_in FOLDER: those of the core in it, a line each
+faults_in()
+{
+	local out=$BUILD/faults
+
+	rm -rf "$out"
+	mkdir -p "$out"
+	make -C "$TREE/tools/testing/frmr_pools" OUTPUT="$out" IMPL="$1" \
+		faults >"$out/build.log" 2>&1 ||
+		{ tail -20 "$out/build.log" >&2; return 1; }
+	"$out/faults" >"$out/ktap" || true
+	grep -q '^1\.\.' "$out/ktap" && sed -n 's/^not ok [0-9]* //p' "$out/ktap"
+}
+
+# The core that the series replaces has each of the faults before the fixes, and
+# no more than those in harness/expect after them.
+run_faults()
+{
+	local replaced=$TREE/.frmr/replaced before=$BUILD/replaced f fixed
+	local open=$TOP/harness/expect/$BASE/faults
+
+	[ -d "$replaced" ] || return 0
+	rm -rf "$before"
+	mkdir -p "$before"
+	(cd "$replaced" && find . -type f) | while read -r f; do
+		install -D "$(cat "$TREE/.frmr/origin")/$f" "$before/$f"
+	done
+	if faults_in "$before" >"$before/faults" &&
+	   ! grep -q '^ok' "$BUILD/faults/ktap"; then
+		add_results "faults of the unmodified core" 1 0 0
+	else
+		add_results "faults of the unmodified core" 0 1 0
+		grep '^ok' "$BUILD/faults/ktap" >&2
+	fi
+	if fixed=$(faults_in "$replaced") &&
+	   ! grep -qvxF -f "$open" <<<"$fixed"; then
+		add_results "faults of the core with the fixes" 1 0 0
+	else
+		add_results "faults of the core with the fixes" 0 1 0
+		printf '%s\n' "$fixed" >&2
+	fi
+}
+
 USERSPACE_PACKAGES="gcc clang libclang-rt-dev liburcu-dev"
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
@@ -26,5 +69,6 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	need python3 $USERSPACE_PACKAGES
 	"$TOP/harness/tree.sh"
 	run_userspace
+	run_faults
 	finish
 fi

@@ -13,7 +13,8 @@ PATH=$HERE:$PATH
 
 # The kernel's own client of netlink specifications; YNL_TREE is a kernel tree.
 YNL_TREE=${YNL_TREE:-$HERE/../../../..}
-YNL=(/usr/bin/python3 "$YNL_TREE/tools/net/ynl/cli.py" --output-json --spec
+YNL_CLI=$(find "$YNL_TREE/tools/net/ynl" -name cli.py 2>/dev/null | head -1)
+YNL=(/usr/bin/python3 "$YNL_CLI" --output-json --spec
 	"$YNL_TREE/Documentation/netlink/specs/rdma_frmr.yaml")
 
 # pools: each pool with its counters, as a JSON array

@@ -24,9 +24,9 @@ NEW_SIZE=2000
 # Where start_making() hears how many to make
 HOLD=
 
-# What the kernel says once in its life: of a UMR that failed, and of a PD that
-# can't be deallocated.
-UMR_WARNED=
+# What the kernel says once in its life: of a UMR that failed, in whichever script,
+# and of a PD that can't be deallocated.
+UMR_WARNED=/run/frmr_umr_warned
 PD_WARNED=
 
 # insert MODULE [PARAMETER...]: from where the device's module is
@@ -260,8 +260,8 @@ expect_warnings()
 
 expect_umr_warning()
 {
-	[ -n "$UMR_WARNED" ] || expect_warnings 1
-	UMR_WARNED=y
+	[ -e $UMR_WARNED ] || expect_warnings 1
+	touch $UMR_WARNED
 }
 
 # expect_lost MKEYS: as they can't be destroyed, neither can their PD be, which the

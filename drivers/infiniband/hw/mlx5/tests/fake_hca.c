@@ -376,8 +376,9 @@ static void init_pdev(struct fake_hca *hca)
 {
 	struct device *dev = &hca->pdev->dev;
 
-	dev->dma_mask = &dev->coherent_dma_mask;
-	dev->coherent_dma_mask = DMA_BIT_MASK(64);
+	/* Needs no sync, so that ODP is supported. */
+	KUNIT_ASSERT_EQ(hca->test,
+			dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
 	hca->pdev->error_state = pci_channel_io_normal;
 }
 

@@ -218,7 +218,7 @@ static void mkey_of_a_dead_device_is_not_pooled(struct kunit *test)
 static void mkey_of_a_device_that_is_gone_needs_no_umr(struct kunit *test)
 {
 	struct fake_hca *hca = test->priv;
-	struct ib_mr *mr = hca_try_mem_reg_mr(hca);
+	struct ib_mr *mr = hca_alloc_mem_reg(hca);
 	u32 umrs = hca->umrs;
 
 	hca->pdev->error_state = pci_channel_io_perm_failure;

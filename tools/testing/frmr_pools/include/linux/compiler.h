@@ -61,6 +61,7 @@ void AnnotateIgnoreReadsEnd(const char *file, int line);
 #define __percpu
 #define __acquires(x)
 #define __releases(x)
+#undef __must_hold
 #define __must_hold(x)
 
 #endif /* _SHIM_LINUX_COMPILER_H */

@@ -1324,8 +1324,8 @@ EXPORT_SYMBOL(ib_frmr_pool_push);
  *
  * The driver destroys the object itself, or has to give it up for lost. A pool
  * in which pinned objects are missing then is filled up again. mr->frmr.pool
- * stays set, as by ib_frmr_pool_push(). Does nothing but warn if @mr has no
- * object.
+ * stays set, as by ib_frmr_pool_push(): the driver clears it if @mr goes on with
+ * an object that is from no pool. Does nothing but warn if @mr has no object.
  *
  * Context: process context, does not sleep.
  */

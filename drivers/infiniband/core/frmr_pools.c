@@ -130,6 +130,12 @@ struct ib_frmr_pool {
 	struct rcu_head rcu;
 };
 
+/*
+ * The pool of an MR whose handle went back: its driver may still ask whether it
+ * had one, and may pop again, but can't return it twice.
+ */
+static struct ib_frmr_pool frmr_returned = { .dead = true };
+
 /* Keys and the tree */
 
 static int frmr_cmp(u64 a, u64 b)
@@ -1211,6 +1217,11 @@ static int frmr_pop_miss(struct ib_frmr_pools *pools, struct ib_mr *mr,
 	return ret;
 }
 
+static bool frmr_has_handle(const struct ib_mr *mr)
+{
+	return mr->frmr.pool && mr->frmr.pool != &frmr_returned;
+}
+
 /**
  * ib_frmr_pool_pop - get an object for an MR
  * @device: the device
@@ -1247,7 +1258,7 @@ int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 	int ret;
 
 	might_sleep();
-	if (WARN_ON_ONCE(!pools || mr->frmr.pool) ||
+	if (WARN_ON_ONCE(!pools || frmr_has_handle(mr)) ||
 	    !mr->frmr.key.num_dma_blocks)
 		return -EINVAL;
 
@@ -1265,10 +1276,10 @@ static void frmr_return(struct ib_mr *mr, bool idle)
 {
 	struct ib_frmr_pool *pool = mr->frmr.pool;
 
-	/* No handle, or one that cleanup gave up for lost */
+	/* No handle, or one that went back or that cleanup gave up for lost */
 	if (WARN_ON_ONCE(!pool || READ_ONCE(pool->dead)))
 		return;
-	mr->frmr.pool = NULL;
+	mr->frmr.pool = &frmr_returned;
 	if (idle)
 		trace_frmr_push(pool->pools->device, &pool->key,
 				mr->frmr.handle);
@@ -1295,8 +1306,9 @@ static void frmr_return(struct ib_mr *mr, bool idle)
  * @device: the device
  * @mr: the MR; see the contract above on what its object must be like
  *
- * Can't fail, and needs no memory. Does nothing but warn if @mr has no object,
- * or one that ib_frmr_pools_cleanup() missed.
+ * Can't fail, and needs no memory. mr->frmr.pool stays set, though not to that
+ * pool, so the driver can still tell where the object was from. Does nothing but
+ * warn if @mr has no object, or one that ib_frmr_pools_cleanup() missed.
  *
  * Context: process context, does not sleep.
  */
@@ -1311,8 +1323,9 @@ EXPORT_SYMBOL(ib_frmr_pool_push);
  * @mr: the MR
  *
  * The driver destroys the object itself, or has to give it up for lost. A pool
- * in which pinned objects are missing then is filled up again. Does nothing but
- * warn if @mr has no object.
+ * in which pinned objects are missing then is filled up again. mr->frmr.pool
+ * stays set, as by ib_frmr_pool_push(): the driver clears it if @mr goes on with
+ * an object that is from no pool. Does nothing but warn if @mr has no object.
  *
  * Context: process context, does not sleep.
  */

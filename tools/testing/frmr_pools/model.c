@@ -584,7 +584,7 @@ static void push(struct ib_mr mr)
 
 	device_release(&mr);
 	ib_frmr_pool_push(&device.ibdev, &mr);
-	SHIM_ASSERT(!mr.frmr.pool);
+	SHIM_ASSERT(mr.frmr.pool); /* some pool, not which */
 	pool->in_use--;
 	pool->idle++;
 }

@@ -64,6 +64,31 @@ static void frmr_misused_pop_warns_and_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, frmr_try_pop(test, &mrs[1], 8), -EINVAL);
 }
 
+/* So can a driver tell what else belongs to the MR. */
+static void frmr_mr_stays_one_from_a_pool(struct kunit *test)
+{
+	struct ib_mr *mrs = frmr_mrs(test, 2);
+
+	frmr_pop(test, mrs, 2, 8);
+	frmr_push(test, &mrs[0], 1);
+	frmr_mock_drop(test->priv, &mrs[1]);
+	KUNIT_EXPECT_NOT_NULL(test, mrs[0].frmr.pool);
+	KUNIT_EXPECT_NOT_NULL(test, mrs[1].frmr.pool);
+}
+
+static void frmr_mr_may_pop_again(struct kunit *test)
+{
+	struct ib_mr *mrs = frmr_mrs(test, 2);
+
+	frmr_pop(test, mrs, 2, 8);
+	frmr_push(test, &mrs[0], 1);
+	frmr_mock_drop(test->priv, &mrs[1]);
+	frmr_pop(test, mrs, 2, 8);
+	FRMR_EXPECT_POOL(test, 8, 0, 2);
+	frmr_push(test, mrs, 2);
+	FRMR_EXPECT_POOL(test, 8, 2, 0);
+}
+
 static void frmr_misused_push_warns_and_does_nothing(struct kunit *test)
 {
 	struct frmr_mock *mock = test->priv;
@@ -472,6 +497,8 @@ static struct kunit_case frmr_life_cases[] = {
 	KUNIT_CASE(frmr_second_init_is_refused),
 	KUNIT_CASE(frmr_init_without_an_operation_is_refused),
 	KUNIT_CASE(frmr_misused_pop_warns_and_fails),
+	KUNIT_CASE(frmr_mr_stays_one_from_a_pool),
+	KUNIT_CASE(frmr_mr_may_pop_again),
 	KUNIT_CASE(frmr_misused_push_warns_and_does_nothing),
 	KUNIT_CASE(frmr_misused_drop_warns_and_does_nothing),
 	KUNIT_CASE(frmr_handles_that_cleanup_missed_come_back_in_vain),

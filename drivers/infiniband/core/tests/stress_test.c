@@ -35,11 +35,13 @@ static void frmr_stress_step(struct frmr_mock *mock, struct ib_mr *mr)
 		ret = frmr_mock_pop(mock, mr);
 		if (ret && ret != -ENOMEM)
 			KUNIT_FAIL(mock->test, "pop gave %d", ret);
-	} else if (get_random_u32_below(16)) {
-		frmr_mock_push(mock, mr);
-	} else {
-		frmr_mock_drop(mock, mr);
+		return;
 	}
+	if (get_random_u32_below(16))
+		frmr_mock_push(mock, mr);
+	else
+		frmr_mock_drop(mock, mr);
+	mr->frmr.pool = NULL; /* the next MR */
 }
 
 static int frmr_stress_user(struct frmr_mock *mock)

@@ -21,6 +21,7 @@ static int frmr_pop_small(struct frmr_mock *mock)
 static int frmr_push_one(struct frmr_mock *mock)
 {
 	frmr_mock_push(mock, frmr_thread_mrs);
+	frmr_thread_mrs->frmr.pool = NULL; /* the next MR */
 	return 0;
 }
 

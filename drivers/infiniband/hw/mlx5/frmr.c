@@ -430,6 +430,7 @@ static void mlx5_frmr_discard(struct mlx5_ib_mr *mr)
 	u32 handle = mr->ibmr.frmr.handle;
 
 	ib_frmr_pool_drop(&mr->ibmr);
+	mr->ibmr.frmr.pool = NULL; /* the MR gets an mkey of its own */
 	mlx5_frmr_destroy(mr->ibmr.device, &handle, 1);
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Turns lines "FLAVOUR NAME MEDIAN UNIT" into what people read, into the lines
-# of guest.txt, and into one file of data for each device's plots; results
-# and dir are given. A ratio above 1 says that the pools are better.
+# of guest.txt, and into one file of data for each device's plots; results,
+# dir and peer, what the other kernel is called, are given. A ratio above 1 says that the pools are better.
 
 function ratio(name)
 {
@@ -39,8 +39,8 @@ function heading(device)
 {
 	printf "\n%-24s %22s %15s %15s\n", title(device),
 		"registrations/s", "us: p50", "p99"
-	printf "%-24s %8s %7s %5s %7s %7s %7s %7s\n", "", "pools", "without",
-		"ratio", "pools", "without", "pools", "without"
+	printf "%-24s %8s %7s %5s %7s %7s %7s %7s\n", "", "pools", peer,
+		"ratio", "pools", peer, "pools", peer
 }
 
 function us(time)
@@ -113,10 +113,10 @@ END {
 		data(device, mode, name[i])
 	}
 	printf "\n%-24s %8s %7s %5s %15s %15s\n", "100,000 again, a second",
-		"pools", "without", "ratio", "mkeys not kept", "pools gain"
+		"pools", peer, "ratio", "mkeys not kept", "pools gain"
 	hundred_thousand("reg")
 	hundred_thousand("dereg")
-	printf "\n%-30s %12s %12s %7s\n", "mlx5", "pools", "without", "ratio"
+	printf "\n%-30s %12s %12s %7s\n", "mlx5", "pools", peer, "ratio"
 	for (i = 1; i <= n; i++)
 		if (unit[name[i]] !~ /^(MR\/s|us)$/)
 			printf "%-30s %12.0f %12.0f %7.2f\n",

@@ -103,7 +103,7 @@ report()
 	local format
 
 	: >"$GUEST"
-	medians | awk -v results="$GUEST" -v dir="$DIR" \
+	medians | awk -v results="$GUEST" -v dir="$DIR" -v peer="$PEER" \
 		-f "$TOP/harness/bench.awk"
 	for format in svg png; do
 		(cd "$DIR" && gnuplot -e "format='$format'" \

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Turns lines "FLAVOUR NAME MEDIAN UNIT" into what people read, into the lines
 # of guest.txt, and into one file of data for each device's plots; results,
-# dir and peer, what the other kernel is called, are given. A ratio above 1 says that the pools are better.
+# dir and peer, the name of the other kernel, are given. A ratio above 1 says that
+# the pools are better.
 
 function ratio(name)
 {

@@ -59,7 +59,9 @@ void AnnotateIgnoreReadsEnd(const char *file, int line);
 #define __cleanup(func) __attribute__((__cleanup__(func)))
 #endif
 #define __percpu
+#undef __acquires
 #define __acquires(x)
+#undef __releases
 #define __releases(x)
 #undef __must_hold
 #define __must_hold(x)

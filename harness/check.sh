@@ -46,7 +46,7 @@ check_base()
 	run_kunit
 	say "selftests"
 	run_selftests
-	case $FLAVOUR in
+	case $FLAVOUR${DIFFERENCES:-} in
 	plain|compat)
 		say "rdma-core's tests"
 		run_pyverbs ;;

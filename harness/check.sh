@@ -55,7 +55,7 @@ check_base()
 }
 
 # What meets the kernel where that is different
-DIFFERENT_TESTS="mr_verbs nl_fuzz frmr_rxe.sh vhca.sh vhca_pools.sh vhca_faults.sh"
+DIFFERENT_TESTS="mr_verbs nl_fuzz vhca.sh vhca_pools.sh vhca_faults.sh"
 
 # check_other BASE: what is different there. That Debian's archive may not have
 # that kernel any more is no fault of what is tested.

@@ -124,7 +124,7 @@ test_registration_goes_on_while_pools_age()
 {
 	set_pools aging 1 &&
 	churn -t 2 -S 5 -m 20 --verify 0 >/dev/null &&
-	eventually 10 no_pools
+	eventually 30 no_pools
 }
 
 test_a_device_is_deleted_once_its_applications_are_gone()

@@ -34,6 +34,7 @@ help:
 	@echo 'make steps     apply one mail after the other, and compile each time'
 	@echo 'make deb       Debian packages, in build/deb'
 	@echo '  make debcheck  of a small kernel, and boot it'
+	@echo '  make dkms      of the modules for DKMS, and of the tool; not tried yet'
 	@echo 'make tree      prepare the kernel tree in build/linux'
 	@echo 'make kernel    build the kernel'
 	@echo 'make shell     a shell in the booted kernel; VHCA=1: with a virtual ConnectX'
@@ -51,7 +52,8 @@ help:
 	@echo 'BENCH=native   only the core in user space; BENCH=guest: only the kernels'
 	@echo 'SAVE=1         keep results and plots in doc/bench (bench)'
 
-run check kunit selftest pyverbs userspace lint bench shell series steps deb debcheck:
+run check kunit selftest pyverbs userspace lint bench shell series steps deb dkms \
+debcheck:
 	@harness/$@.sh
 
 tree:
@@ -64,4 +66,4 @@ clean:
 	rm -rf build
 
 .PHONY: help run check kunit selftest pyverbs userspace lint bench shell
-.PHONY: series steps deb debcheck tree kernel clean
+.PHONY: series steps deb dkms debcheck tree kernel clean

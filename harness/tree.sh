@@ -87,9 +87,11 @@ link_file()
 	local f=$1
 
 	[ "$(readlink "$TREE/$f")" != "$TOP/$f" ] || return 0
-	mkdir -p "$(dirname "$TREE/$f")" "$(dirname "$TREE/.frmr/replaced/$f")"
-	[ ! -e "$TREE/$f" ] || [ -L "$TREE/$f" ] ||
+	mkdir -p "$(dirname "$TREE/$f")"
+	if [ -e "$TREE/$f" ] && [ ! -L "$TREE/$f" ]; then
+		mkdir -p "$(dirname "$TREE/.frmr/replaced/$f")"
 		mv "$TREE/$f" "$TREE/.frmr/replaced/$f"
+	fi
 	ln -sfn "$TOP/$f" "$TREE/$f"
 }
 

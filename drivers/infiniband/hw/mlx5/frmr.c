@@ -358,6 +358,8 @@ static bool mlx5_frmr_has_pools(struct mlx5_ib_dev *dev)
  *
  * A process that is killed has no use for an mkey of its own, and firmware that
  * does not answer would let it wait a second time.
+ *
+ * Return: true if no mkey is to be created for that MR alone.
  */
 bool mlx5_frmr_is_final(int err)
 {

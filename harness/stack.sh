@@ -85,10 +85,16 @@ place_files()
 		}' "${mails[@]}" -)
 }
 
+# files_of: of lines as place_files prints them, the files
+files_of()
+{
+	sed 's/^[^ ]* //' | LC_ALL=C sort
+}
+
 # new_files: the files of the series that are whole files here
 new_files()
 {
-	place_files | sed 's/^[^ ]* //' | LC_ALL=C sort
+	place_files | files_of
 }
 
 # maintainers_entry DIR: ours, with those files that are in DIR

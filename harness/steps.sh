@@ -49,7 +49,8 @@ fragment()
 	gcc|clang|arm64)
 		modular_config ;;
 	off)
-		grep -vE 'KUNIT|FRMR|DEBUG_FS|FTRACE|TRACE|HIST|KPROBES' <(plain_config) ;;
+		plain_config |
+			grep -vE 'KUNIT|FRMR|DEBUG_FS|FTRACE|TRACE|HIST|KPROBES' ;;
 	i386)
 		plain_config | grep -v 64BIT ;;
 	esac
@@ -225,7 +226,8 @@ try_random()
 }
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then
-	need git gcc "clang$CLANG" "lld$CLANG" "llvm$CLANG" flex bison bc libelf-dev libssl-dev ccache kmod
+	need git gcc "clang$CLANG" "lld$CLANG" "llvm$CLANG" flex bison bc \
+		libelf-dev libssl-dev ccache kmod
 	"$TOP/harness/series.sh" "$OUT/series"
 	read_stack
 	identify

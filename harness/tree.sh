@@ -101,7 +101,7 @@ link_files()
 	local list=$TREE/.frmr/files f
 
 	place_files >"$list.placed" || { grep ^error: "$list.placed" >&2; exit 1; }
-	new_files >"$list.new"
+	files_of <"$list.placed" >"$list.new"
 	touch "$list"
 	LC_ALL=C comm -23 "$list" "$list.new" >"$list.gone"
 	unlink_files "$list.gone"

@@ -203,6 +203,56 @@ TEST_F(mr, need_not_be_page_aligned)
 	}
 }
 
+/* What the device refuses to page on demand is none of a test's business. */
+static struct ibv_mr *reg_on_demand(size_t offset, size_t bytes)
+{
+	return ibv_reg_mr(pd, mem + offset, bytes,
+			  ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+}
+
+TEST_F(mr, paged_on_demand_gets_its_pages_when_they_are_used)
+{
+	struct ibv_mr *mr = reg_on_demand(0, BOUNCE_BYTES);
+
+	if (!mr)
+		SKIP(return, "no paging on demand");
+	EXPECT_TRUE(moves_data(&pair, mem,
+			       (uintptr_t)mem, mr->rkey, BOUNCE_BYTES));
+	EXPECT_EQ(0, madvise(mem, BOUNCE_BYTES, MADV_DONTNEED));
+	EXPECT_TRUE(moves_data(&pair, mem,
+			       (uintptr_t)mem, mr->rkey, BOUNCE_BYTES));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, paged_on_demand_need_not_be_page_aligned)
+{
+	struct ibv_mr *mr = reg_on_demand(PAGE + 100, 5 * PAGE + 97);
+
+	if (!mr)
+		SKIP(return, "no paging on demand");
+	EXPECT_TRUE(works(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(mr, paged_on_demand_works_at_its_iova_or_is_refused)
+{
+	__u64 iova = 0x123456000ull;
+	struct ibv_mr *mr = reg_on_demand(0, 4 * PAGE);
+
+	if (!mr)
+		SKIP(return, "no paging on demand");
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	mr = ibv_reg_mr_iova(pd, mem, 4 * PAGE, iova,
+			     ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	if (!mr) {
+		EXPECT_EQ(EOPNOTSUPP, errno);
+		return;
+	}
+	EXPECT_TRUE(moves_data(&pair, mem + PAGE,
+			       iova + PAGE, mr->rkey, 2 * PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
 TEST_F(mr, stale_rkey_cannot_read_the_next_owner)
 {
 	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
@@ -689,7 +739,7 @@ TEST_F(mr, can_go_after_its_window_was_deallocated)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* Somebody who goes on using an rkey that its owner takes back. */
+/* A peer that goes on using an rkey that its owner takes back. */
 struct intruder {
 	atomic_uint rkey;
 	atomic_bool stop;

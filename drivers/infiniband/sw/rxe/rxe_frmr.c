@@ -5,10 +5,11 @@
  * What an adapter has in hardware is here an index in the MR pool, which is the
  * upper part of lkey and rkey, and a page table. Both are kept for the next MR.
  * The rest of an MR, struct rxe_mr with its reference count, is new each time:
- * whoever still looks at a deregistered MR holds a reference on that one, and
- * deregistration waits for him before the index and the table change hands.
+ * packets in flight hold a reference on a deregistered MR, and deregistration
+ * waits for them before it returns index and table.
  */
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <rdma/frmr_pools.h>
@@ -41,12 +42,16 @@ struct rxe_frmr {
 
 /*
  * Whatever size a user asks for: better no MR than the OOM killer, as there may
- * be idle objects to give up.
+ * be idle objects to give up. A table that memory can't hold would first take
+ * all that is free, and have others meet that killer.
  */
 static struct rxe_mr_page *rxe_frmr_alloc_pages(u32 num_pages)
 {
-	return kvcalloc(num_pages, sizeof(struct rxe_mr_page),
-			GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	size_t bytes = array_size(num_pages, sizeof(struct rxe_mr_page));
+
+	if (bytes > PAGE_SIZE && bytes >> PAGE_SHIFT > si_mem_available())
+		return NULL;
+	return kvzalloc(bytes, GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 static void rxe_frmr_destroy_one(struct rxe_dev *rxe, u32 index)
@@ -196,7 +201,7 @@ int rxe_frmr_attach(struct rxe_dev *rxe, struct rxe_mr *mr, size_t num_pages,
 	frmr = xa_load(&rxe->frmrs, index);
 	rxe_pool_init_elem(&rxe->mr_pool, &mr->elem, index);
 
-	/* Not the last owner's key, nor that of one of the 254 before him. */
+	/* Differs from the last 255 keys of this object. */
 	key = index << 8 | ++frmr->variant;
 	mr->lkey = key;
 	mr->rkey = key;

@@ -16,13 +16,29 @@ selftests()
 		KHDR_INCLUDES="-isystem $KBUILD/usr/include" "$@"
 }
 
+# promtool alone, as its package would start a server. One test needs it.
+fetch_promtool()
+{
+	local tmp
+
+	tmp=$(mktemp -d "$CACHE/promtool.XXXXXX")
+	(cd "$tmp" && apt-get download -q prometheus &&
+		dpkg-deb -x ./*.deb . && mv usr/bin/promtool "$CACHE/promtool") \
+		>"$BUILD/promtool.log" 2>&1 ||
+		say "promtool is not to be had: a test is skipped"
+	rm -rf "$tmp"
+}
+
 "$TOP/harness/tree.sh"
+[ -f "$CACHE/promtool" ] || fetch_promtool
 # Those that the kernel has without the series are named rxe_*.
 # Joined, as a failure inside of a condition does not end the script.
 {
 	make -C "$TREE" O="$KBUILD" headers &&
 	make -C "$TREE/tools/rdma" OUTPUT="$BUILD/tools" \
 		KHDR_INCLUDES="-isystem $KBUILD/usr/include" &&
+	{ [ ! -f "$CACHE/promtool" ] ||
+		ln -sf "$CACHE/promtool" "$BUILD/tools"; } &&
 	mkdir -p "$BUILD/selftests" &&
 	selftests all &&
 	rm -rf "$BUILD/selftests/install" &&

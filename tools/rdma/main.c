@@ -38,6 +38,9 @@ static const char usage[] =
 "       rdma-frmr profile load FILE [ dev DEV ]\n"
 "        pin what such a file says\n"
 "\n"
+"       rdma-frmr metrics [ dev DEV ]\n"
+"        what is there and what was counted, for Prometheus\n"
+"\n"
 "OPTIONS\n"
 "  -d, --details  counters, and the pools that only the kernel uses\n"
 "  -j, --json     JSON\n"
@@ -151,31 +154,46 @@ static int run_object(const struct options *opt, int argc, char **argv)
 
 	if (nl_open())
 		return EXIT_FAILURE;
-	status = !strcmp(argv[0], "profile") ?
-		 cmd_profile(argc - 1, argv + 1) :
-		 run_verb(opt, argc - 1, argv + 1);
+	if (!strcmp(argv[0], "profile"))
+		status = cmd_profile(argc - 1, argv + 1);
+	else if (!strcmp(argv[0], "metrics"))
+		status = cmd_metrics(argc - 1, argv + 1);
+	else
+		status = run_verb(opt, argc - 1, argv + 1);
 	nl_close();
 	return status;
 }
 
+/* What each object needs at least; NULL if there is no such object. */
+static const char *expected(const char *object, int *words)
+{
+	*words = 2;
+	if (!strcmp(object, "resource") || !strcmp(object, "res"))
+		return "expected: resource show|watch|set frmr_pools";
+	if (!strcmp(object, "profile"))
+		return "expected: profile save|load FILE";
+	*words = 0;
+	return !strcmp(object, "metrics") ? "" : NULL;
+}
+
 static int run_command(const struct options *opt, int argc, char **argv)
 {
+	const char *what;
+	int words;
+
 	if (!argc || !strcmp(argv[0], "help")) {
 		fputs(usage, argc ? stdout : stderr);
 		return argc ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
-	if (strcmp(argv[0], "resource") && strcmp(argv[0], "res") &&
-	    strcmp(argv[0], "profile"))
+	what = expected(argv[0], &words);
+	if (!what)
 		return usage_error("unknown object", argv[0]);
 	if (argc > 1 && !strcmp(argv[1], "help")) {
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;
 	}
-	if (argc < 3)
-		return usage_error(*argv[0] == 'p' ?
-				   "expected: profile save|load FILE" :
-				   "expected: resource show|watch|set frmr_pools",
-				   NULL);
+	if (argc <= words)
+		return usage_error(what, NULL);
 	return run_object(opt, argc, argv);
 }
 

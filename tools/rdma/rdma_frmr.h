@@ -91,6 +91,7 @@ int cmd_show_totals(const struct options *opt, int argc, char **argv);
 int cmd_watch(const struct options *opt, int argc, char **argv);
 int cmd_set(const struct options *opt, int argc, char **argv);
 int cmd_profile(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 
 /* main.c */
 bool parse_number(const char *word, int base, __u64 max, __u64 *value);

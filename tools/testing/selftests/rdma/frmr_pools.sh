@@ -143,6 +143,34 @@ test_totals_are_shown_with_details_and_without_a_filter()
 		rdma-frmr resource show frmr_totals ats 0
 }
 
+# metric NAME: its value
+metric()
+{
+	rdma-frmr metrics dev "$DEV" |
+		sed -n "s/^rdma_frmr_$1{device=\"$DEV\"} //p"
+}
+
+test_metrics_are_sums_over_the_pools()
+{
+	set_pools pinned 0:4:0:0 3 && set_pools pinned 0:8:0:0 5 &&
+	churn -n 20 -m 1 -s 4 -v 0 >/dev/null &&
+	equal pools "$(metric pools)" 2 &&
+	equal idle "$(metric idle_handles)" 8 &&
+	equal pinned "$(metric pinned_handles)" 8 &&
+	equal aging "$(metric aging_seconds)" 60 &&
+	equal hits "$(metric hits_total)" 20 &&
+	equal created "$(metric created_total)" "$(device_total created)" &&
+	refused "no RDMA device" rdma-frmr metrics dev nix &&
+	refused "expected: metrics" rdma-frmr metrics foo
+}
+
+test_prometheus_reads_the_metrics()
+{
+	command -v promtool >/dev/null || skip "no promtool" || return
+	set_pools pinned 0:4:0:0 3 &&
+	rdma-frmr metrics | promtool check metrics >&2
+}
+
 reclaim_json()
 {
 	rdma-frmr -j resource set frmr_pools dev "$DEV" reclaim

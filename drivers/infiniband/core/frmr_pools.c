@@ -367,7 +367,7 @@ static int frmr_reserve(struct ib_frmr_pool *pool, u32 count)
  * CPUs that share a pool: each keeps the handle that it returned last
  */
 
-/* For those who come often; the next aging tick gives them slots. */
+/* Counts contention, for which the next aging tick gives the pool slots. */
 static void frmr_lock(struct ib_frmr_pool *pool) __acquires(&pool->lock)
 {
 	if (spin_trylock(&pool->lock))
@@ -378,7 +378,7 @@ static void frmr_lock(struct ib_frmr_pool *pool) __acquires(&pool->lock)
 
 static struct frmr_slot __percpu *frmr_slots(struct ib_frmr_pool *pool)
 {
-	/* Pairs with frmr_pool_adapt(): who sees the slots sees zeros in them. */
+	/* Pairs with frmr_pool_adapt(): slots are zeroed before they are seen. */
 	return smp_load_acquire(&pool->slots);
 }
 
@@ -1125,7 +1125,7 @@ void ib_frmr_pools_cleanup(struct ib_device *device)
 	wait_for_completion(&pools->unused);
 	disable_delayed_work_sync(&pools->aging);
 
-	/* Nobody is left who would walk the tree. */
+	/* Nothing else uses the tree any more. */
 	while ((node = rb_first(&pools->tree))) {
 		pool = frmr_node_pool(node);
 		rb_erase(node, &pools->tree);

@@ -201,7 +201,7 @@ err:
  * @skb: the message to fill
  * @cb: the request and the state of the dump
  *
- * The kernel's own pools are shown only to those who ask for driver details.
+ * The kernel's own pools are shown only if driver details are asked for.
  *
  * A dump goes on after the last key that it has shown, not at a position, so it
  * shows each pool that exists throughout exactly once, whatever others come and

@@ -155,7 +155,7 @@ static void test_full(void)
 	end();
 }
 
-/* An error of the device takes next to nothing from those who idle. */
+/* An error of the device costs next to no idle handle. */
 static void test_error(u32 errors, u32 most)
 {
 	struct ib_frmr_key key;

@@ -234,7 +234,7 @@ const char *__tsan_default_options(void)
 	return "ignore_noninstrumented_modules=1";
 }
 
-/* A callback that ThreadSanitizer knows to come after all who could read. */
+/* A callback that ThreadSanitizer knows to come after all readers. */
 struct shim_rcu_call {
 	struct rcu_head head;
 	struct rcu_head *arg;

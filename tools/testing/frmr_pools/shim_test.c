@@ -164,7 +164,7 @@ static void *killed_main(void *arg)
 	return NULL;
 }
 
-/* Who is killed does not wait, but takes a mutex that is free. */
+/* A killed task does not wait, but takes a mutex that is free. */
 static void test_kill(void)
 {
 	pthread_t thread;

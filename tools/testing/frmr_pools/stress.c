@@ -16,7 +16,7 @@
 #include "device.h"
 
 #define USERS 4 /* drivers' threads: pop, push, drop */
-#define ADMINS 2 /* whoever may come at any time */
+#define ADMINS 2 /* threads that set and show */
 #define CPUS 4
 #define MAX_MRS 300
 #define CLASSES 2

@@ -386,7 +386,7 @@ static bool vhca_end_commands(struct vhca *vhca)
 	u64 now = ktime_get_ns();
 	bool any = false;
 	/*
-	 * Who makes room for memory may have to tell the device that pages are
+	 * A driver that frees memory may have to tell the device that pages are
 	 * gone, and wait for it.
 	 */
 	unsigned int flags = memalloc_noreclaim_save();

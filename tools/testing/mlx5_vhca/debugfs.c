@@ -91,7 +91,7 @@ static int vhca_fail_command_show(struct seq_file *s, void *unused)
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(vhca_fail_command);
 
-/* What one who has the file open has read last. */
+/* What a reader of the file has read last. */
 struct vhca_reader {
 	struct vhca *vhca;
 	void *data;

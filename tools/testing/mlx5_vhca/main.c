@@ -107,7 +107,7 @@ static int vhca_adapter(void *data)
 	struct vhca *vhca = data;
 	u64 last_work = ktime_get_ns(), idle, next;
 
-	/* Who waits for the device may spin, too. */
+	/* The driver may spin, too, while it waits for the device. */
 	sched_set_fifo_low(current);
 	while (!kthread_should_stop()) {
 		if (vhca_poll(vhca, &next)) {

@@ -93,7 +93,7 @@ static bool vhca_mtt_present(const struct vhca_mkey *mkey, u64 entry,
 	return entry & (write ? VHCA_MTT_WRITE : VHCA_MTT_READ);
 }
 
-/* Where there is no page: -EAGAIN for who can ask the driver for it. */
+/* No page there: -EAGAIN if the caller can ask the driver for it. */
 static int vhca_mtt(const struct vhca_mkey *mkey, u64 addr, bool write,
 		    struct vhca_target *target)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand paging: who meets a page that is not there tells the driver, waits
- * until it says that it has seen to it, and tries again from the begin. By the
+ * On-demand paging: a QP that meets a page that is not there tells the driver,
+ * waits until the driver has seen to it, and tries again from the begin. By the
  * memory scheme, the driver is told the mkey and the address. By the transport
  * scheme, it is told the key and the address that a peer has asked for, or which
  * work request has the page in its list.
@@ -85,7 +85,7 @@ static void vhca_fault_event(struct vhca *vhca, struct vhca_eq *eq, u32 token)
 /**
  * vhca_fault_raise - ask the driver for the page that the last access missed
  * @vhca:	the device
- * @fault:	of the one who has missed it; is the driver's until it resumes
+ * @fault:	of the queue that missed it; the driver's until it resumes
  */
 void vhca_fault_raise(struct vhca *vhca, struct vhca_page_fault *fault)
 {
@@ -103,7 +103,7 @@ void vhca_fault_raise(struct vhca *vhca, struct vhca_page_fault *fault)
 	vhca_fault_event(vhca, eq, fault->token);
 }
 
-/* Whoever waited has done what it wanted to, or is no more. */
+/* The queue that waited has gone on, or is gone. */
 void vhca_fault_end(struct vhca *vhca, struct vhca_page_fault *fault)
 {
 	if (fault->state == VHCA_FAULT_RAISED)
@@ -147,7 +147,7 @@ u8 vhca_page_fault_resume(struct vhca *vhca, struct vhca_cmd *cmd)
 		MLX5_GET(trans_page_fault_info, info, fault_token) :
 		MLX5_GET(mem_page_fault_info, info, fault_token_31_0);
 	fault = xa_erase(&vhca->page_faults, token);
-	/* Or did the one who waited go away? The bit is the same in both. */
+	/* Or has the queue that waited gone away? The bit is the same in both. */
 	if (fault)
 		fault->state = MLX5_GET(mem_page_fault_info, info, error) ?
 			       VHCA_FAULT_FAILED : VHCA_FAULT_NONE;

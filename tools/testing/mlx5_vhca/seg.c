@@ -108,7 +108,7 @@ static void vhca_seg_tick(struct vhca *vhca)
 /* Looks for what the driver wrote; true if there was something. */
 bool vhca_seg_poll(struct vhca *vhca)
 {
-	/* Who rings for the first time has written the register before. */
+	/* The register was written before the doorbell rings for the first time. */
 	u32 rung = vhca_cmd_rung(vhca);
 	bool busy = vhca_seg_poll_cmdq(vhca);
 

@@ -49,7 +49,7 @@
 /* The mkey is for any queue pair. */
 #define VHCA_ANY_QP		0xffffff
 
-/* Any PD: for those who may look at everything. */
+/* Any PD: a UMR QP may change mkeys of all. */
 #define VHCA_ANY_PD		U32_MAX
 
 /* Objects of which the device knows no more than that they exist. */
@@ -128,7 +128,7 @@ enum vhca_fault_state {
 	VHCA_FAULT_FAILED,
 };
 
-/* Of one who needs a page that is not there. */
+/* Of a queue that needs a page that is not there. */
 struct vhca_page_fault {
 	enum vhca_fault_state state;
 	u32 token;

@@ -21,7 +21,7 @@ static struct ib_client vhca_client = {
 	.add = vhca_client_add,
 };
 
-/* The first mlx5 device, or NULL. Who has it calls ib_device_put(). */
+/* The first mlx5 device, or NULL. The caller calls ib_device_put(). */
 static inline struct ib_device *vhca_get_device(void)
 {
 	/* Is told of each device that there is before it comes back. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory as a GPU has it: a dma-buf that moves under those who use it. It has
+ * Memory as a GPU has it: a dma-buf that moves while it is in use. It has
  * two places, and is at one of them; the other one is filled with POISON, which
  * is what is read, or destroyed, through a translation that was not revoked.
  * The dma-buf's reservation lock protects all of it.

@@ -466,7 +466,7 @@ static bool vhca_can_receive(const struct vhca_qp *qp, u8 type)
 	       (qp->state == MLX5_QP_STATE_RTR || qp->state == MLX5_QP_STATE_RTS);
 }
 
-/* One whose patience has an end gives up with this. */
+/* A requester gives up with this after its retries. */
 static u8 vhca_wait(struct vhca_qp *qp, u8 syndrome)
 {
 	if (!qp->give_up) {

@@ -24,7 +24,7 @@ static int rxe_delay(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-/* Who gives an object its index; both have the table as first argument. */
+/* They give an object its index; both have the table as first argument. */
 static struct kprobe probe_object = {
 	.symbol_name = "__rxe_add_to_pool",
 	.pre_handler = rxe_delay,

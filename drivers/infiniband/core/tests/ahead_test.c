@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * FRMR pools: handles that are created ahead of those who will need them
+ * FRMR pools: handles that are created before an MR needs them
  */
 #include <kunit/static_stub.h>
 

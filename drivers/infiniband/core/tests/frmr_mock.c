@@ -80,7 +80,7 @@ static int frmr_mock_admit(struct frmr_mock *mock, size_t blocks, u32 count)
 	return 0;
 }
 
-/* NOIO: the lock is taken by those who free memory, too. */
+/* NOIO: memory reclaim takes the lock, too. */
 static u32 frmr_mock_make(struct frmr_mock *mock, const struct ib_frmr_key *key)
 {
 	struct frmr_mock_object *object = kzalloc(sizeof(*object), GFP_NOIO);

@@ -294,7 +294,7 @@ static void frmr_test_dealloc_driver(struct ib_device *ibdev)
 {
 	struct frmr_test_device *dev = to_test_device(ibdev);
 
-	/* Waits for those who write to the files. */
+	/* Waits for writers of the files. */
 	debugfs_remove(dev->dir);
 	frmr_test_push_mrs(dev, U64_MAX);
 	ib_frmr_pools_cleanup(ibdev);

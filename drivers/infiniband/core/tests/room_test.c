@@ -346,7 +346,7 @@ static void frmr_others_share_a_full_device(struct kunit *test)
 }
 
 /*
- * Memory reclaim may wait for who makes room
+ * Memory reclaim may wait for a caller that makes room
  */
 
 static void frmr_room_is_made_without_io(struct kunit *test)

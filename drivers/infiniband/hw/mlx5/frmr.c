@@ -348,7 +348,7 @@ void mlx5r_frmr_pools_cleanup(struct ib_device *device)
 /* They come after the UMR QP's PD, and ULPs may come before both. */
 static bool mlx5_frmr_has_pools(struct mlx5_ib_dev *dev)
 {
-	/* Pairs with the cmpxchg() that sets them: who sees them sees the PD. */
+	/* Pairs with the cmpxchg() that publishes them after the PD. */
 	return smp_load_acquire(&dev->ib_dev.frmr_pools);
 }
 

@@ -75,7 +75,7 @@ test_sigterm_ends_a_reclaim()
 	signal_ends_a_reclaim TERM
 }
 
-# The driver, not the one who asked, then destroys what is left.
+# The driver, not the command, then destroys what is left.
 test_a_device_that_goes_ends_a_reclaim()
 {
 	local reclaim unbind status=0
@@ -87,7 +87,7 @@ test_a_device_that_goes_ends_a_reclaim()
 	[ "$(cat $VHCA/mkeys)" -gt 0 ] || status=1
 	[ $status -eq 0 ] ||
 		ktap_print_msg "the device, with $(cat $VHCA/mkeys) mkeys," \
-			"waits for the one who asked"
+			"waits for the command"
 	take_us 0
 	wait $reclaim $unbind
 	equal "mkeys left" "$(cat $VHCA/mkeys)" 0 && return $status

@@ -29,7 +29,7 @@ test_device_may_go_and_come_back()
 	echo 1 >$VHCA/present && works
 }
 
-# As often as it takes to get to the one who asked.
+# As often as it takes until the caller sees the error.
 test_failed_creation_fails_only_the_registration()
 {
 	fail_command $CREATE_MKEY 1000 $LIMITS_EXCEEDED
@@ -49,7 +49,7 @@ test_failed_destruction_hangs_nobody()
 	age_fast && await_failures 30 && works
 }
 
-# The driver waits in vain for one command; who does not need it goes on.
+# The driver waits in vain for one command; others go on.
 lose_command()
 {
 	start_load -m 1 -s 1 || return
@@ -78,7 +78,7 @@ register_new_size()
 	NEW_LOAD=$!
 }
 
-# Who needed it may fail, or get an mkey in another way, but later.
+# The registration that needed it may fail, or be served later.
 test_lost_creation_hangs_nobody()
 {
 	fresh_device command_timeout_ms=3000 &&
@@ -129,7 +129,7 @@ test_failed_umrs_are_recovered_from()
 	works
 }
 
-# Whoever meets a failure ends, and another one begins.
+# A program that meets a failure ends, and another one begins.
 restless_load()
 {
 	while :; do

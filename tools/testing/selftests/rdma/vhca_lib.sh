@@ -207,7 +207,7 @@ await_load_end()
 	return 1
 }
 
-# Who is stuck in the kernel can't be ended.
+# A process that is stuck in the kernel can't be ended.
 stop_load()
 {
 	disown "$LOAD" 2>/dev/null

@@ -108,7 +108,7 @@ test_pin_keeps_what_ages_meanwhile()
 	equal "idle" "$(idle)" 500
 }
 
-# Whose owner could not be shut out any more is lost to the pool.
+# An mkey whose owner could not be shut out is lost to the pool.
 test_pinned_mkeys_that_are_lost_are_replaced()
 {
 	expect_umr_warning

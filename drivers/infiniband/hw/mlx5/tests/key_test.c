@@ -233,7 +233,7 @@ static const struct hca_mr_case shown_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(shown, shown_cases, name);
 
-/* Who pins what he was shown gets an mkey that the next such MR takes. */
+/* A pin of a key as shown creates an mkey that the next such MR takes. */
 static void shown_key_names_the_pool(struct kunit *test)
 {
 	const struct hca_mr_case *param = test->param_value;
@@ -256,7 +256,7 @@ static void shown_key_names_the_pool(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hca->live, 2);
 }
 
-/* A user need not know what the driver makes of his wish. */
+/* A user need not know how the driver rounds a key. */
 static void pinned_mkey_serves_a_registration(struct kunit *test)
 {
 	static const struct ib_frmr_key key = {

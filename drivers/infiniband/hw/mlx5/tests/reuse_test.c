@@ -152,7 +152,7 @@ static void dereg_returns_the_mkey(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hca->destroys, 0);
 }
 
-/* Its owner should have invalidated it, but who relies on that? */
+/* Its owner should have invalidated it; the driver must not rely on that. */
 static void mkey_that_a_ulp_left_valid_is_revoked(struct kunit *test)
 {
 	struct fake_hca *hca = test->priv;

@@ -80,7 +80,7 @@ static void pooled_mkey_has_the_hint(struct kunit *test)
 	expect_no_rereg(hca, mr);
 }
 
-/* Who asks for no hint, or for another, gets no mkey that has this one. */
+/* An MR with no hint, or another one, gets no mkey that has this one. */
 static void only_who_asks_for_the_hint_shares_its_pool(struct kunit *test)
 {
 	static const struct hint_case other = { .ph = 1 };

@@ -84,7 +84,7 @@ static inline void shim_disown(struct shim_owner *owner) {}
 
 #define cond_resched() might_sleep()
 
-/* Whoever waits for long is in the way of the one that he waits for. */
+/* A waiter that spins for long is in the way of the holder. */
 #ifdef SHIM_CHECK
 #define SHIM_SPINS 32
 #else
@@ -166,7 +166,7 @@ static inline void spin_unlock(spinlock_t *lock)
 
 typedef struct {
 	u32 count;
-	spinlock_t queue; /* those who did not get in at once */
+	spinlock_t queue; /* threads that did not get in at once */
 	struct shim_owner owner; /* if it is a writer */
 } rwlock_t;
 

@@ -17,13 +17,13 @@
  *   sets each property that is not part of the key: PD, access rights, address
  *   range, translation.
  * - A reused object is exposed under another lkey/rkey than last time, so that
- *   a stale key of its last owner fails.
- * - An object of which the driver does not know that it is clear is handed to
- *   ib_frmr_pool_drop(), never to ib_frmr_pool_push().
+ *   a stale lkey/rkey of its last owner fails.
+ * - If the driver can't be sure that an object is revoked, it calls
+ *   ib_frmr_pool_drop(), never ib_frmr_pool_push().
  *
  * A handle is whatever names the object to its driver. While an MR has it, the
- * driver may write another to mr->frmr.handle that names the same object, say
- * with the variant of the key under which it was known.
+ * driver may write another name of the same object to mr->frmr.handle, say with
+ * the low byte of the lkey that the object had; the pool keeps that one.
  */
 #ifndef FRMR_POOLS_H
 #define FRMR_POOLS_H
@@ -44,11 +44,10 @@ struct ib_mr;
  * @access_flags: the IB_ACCESS_* flags that can't be changed on this hardware
  * @ats: the object uses PCI address translation services
  *
- * An object serves each registration that agrees in everything else and needs
- * more than half of, and at most, @num_dma_blocks. The core never rounds or
- * alters a key. The driver sees to it that only a bounded number of keys can
- * come to be: it rounds @num_dma_blocks before it pops, and in its build_key
- * operation.
+ * An object serves a registration of n blocks if num_dma_blocks / 2 < n <=
+ * num_dma_blocks and all else is equal. The core never rounds or alters a key.
+ * The driver rounds @num_dma_blocks, before it pops and in its build_key
+ * operation, so that the number of pools is bounded.
  */
 struct ib_frmr_key {
 	u64 vendor_key;
@@ -88,7 +87,7 @@ struct ib_frmr_pool_ops {
 };
 
 /**
- * struct ib_frmr_room - a creation for which a device has no room
+ * struct ib_frmr_room - state of a creation that is tried again on a full device
  *
  * Zeroed before the first ib_frmr_pools_make_room(), and private to it.
  *

@@ -5,21 +5,23 @@
  * FRMR pools: handles of idle hardware MRs, kept for the next registration.
  *
  * A device has a tree of pools, one per key. A pool lends its handles to MRs
- * and gets them back; what was idle for a whole aging period is destroyed.
+ * and gets them back. Once a period, a tick of the aging work destroys what was
+ * idle since the last tick.
  *
  * Locks, in the order in which they are taken:
  *
  *   ib_frmr_pool::pin		setting a pin, so that one that fails can
  *				restore the number that was there
- *   ib_frmr_pools::room	creating and destroying handles that no MR asks
- *				for: so a caller for which the device is full
- *				waits for those in flight
+ *   ib_frmr_pools::room	held for each batch that pins, prefill, aging or
+ *				reclaim create or destroy, and by a pop for which
+ *				the device is full: it waits for one batch
  *   ib_frmr_pools::lock	the tree
  *   ib_frmr_pool::lock		the handles and numbers of a pool
  *
- * Memory reclaim may wait for @room, so its holder allocates with NOIO. No
- * spinlock is held while the driver creates or destroys objects. The fast path
- * finds the pool under RCU: one that has left the tree has no handle to give.
+ * Writeback through a ULP registers MRs, and so may wait for @room: its holder
+ * allocates with NOIO. No spinlock is held while the driver creates or destroys
+ * objects. The fast path finds the pool under RCU: one that has left the tree
+ * has no handle to give.
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
@@ -42,32 +44,32 @@
 
 #define FRMR_DEFAULT_AGING_PERIOD_SECS 60
 
-/* Handles per driver call: bounds the stack, and what others may wait for. */
+/* Handles per driver call: bounds the stack frame, and how long @room is held. */
 #define FRMR_BATCH 64U
 
 /* How often to try again only because handles move from MR to MR. */
 #define FRMR_MAX_TRIES 64
 
-/* Handles that a pool has room for at first: two cache lines */
-#define FRMR_MIN_SIZE 32
+/* The least that the array of a pool grows by */
+#define FRMR_MIN_GROWTH 32
 
-/* CPUs that wait so often in a period for the lock of a pool get slots. */
+/* A pool whose lock was contended so often in a period gets per-CPU slots. */
 #define FRMR_CONTENDED 64
 
-/* A pool that has room for so many handles too many gives the memory back. */
+/* An array that is larger than needed by a quarter and so many is shrunk. */
 #define FRMR_SLACK 1024
 
-/* What takes no longer than this is not worth being created ahead. */
+/* Prefill is for devices on which the creation of a handle takes longer. */
 #define FRMR_SLOW_NS (10 * NSEC_PER_USEC)
 
-/* A pool that misses so often in a period has handles created ahead, */
+/* Misses in a period that start prefill, and how many handles it keeps first */
 #define FRMR_MISSES 2U
 
-/* so many at a time, so that the first are there soon, */
-#define FRMR_AHEAD_BATCH 16U
+/* Handles per driver call of prefill: small, so that the first are there soon */
+#define FRMR_PREFILL_BATCH 16U
 
-/* and no more idle than these: the MRs of one queue of NVMe over RDMA. */
-#define FRMR_MAX_AHEAD 128U
+/* The most that prefill keeps idle: the MRs of one queue of NVMe over RDMA */
+#define FRMR_MAX_PREFILL 128U
 
 struct ib_frmr_pools {
 	struct ib_device *device;
@@ -75,64 +77,69 @@ struct ib_frmr_pools {
 	spinlock_t lock;		/* protects @tree and @totals */
 	struct rb_root tree;		/* in the order of frmr_key_cmp() */
 	u64 totals[IB_FRMR_NUM_STATS];	/* of the pools that have ended */
-	struct mutex room;		/* a turn to make room */
+	struct mutex room;		/* see above */
 	struct delayed_work aging;
 	u32 aging_period;		/* in seconds */
 	struct shrinker *shrinker;
-	atomic_t wanted;		/* idle handles, by memory pressure */
-	struct work_struct pressure;	/* gives them back */
+	atomic_t wanted;		/* idle handles, by the shrinker */
+	struct work_struct pressure;	/* destroys so many */
 	refcount_t users;		/* cleanup waits for these */
 	struct completion unused;	/* when there is none left */
 	struct rcu_head rcu;
 };
 
-/* One idle handle of a CPU, for any to take; to the pool it is in use. */
+/*
+ * A CPU's own idle handle. Other CPUs may steal it. The pool counts it as in use.
+ * Handle ~0 stays in the pool's array.
+ */
 struct frmr_slot {
-	u64 value;		/* the handle and FRMR_SLOT_FULL, or 0 */
-	u64 hits;
-	u64 counted;		/* of @hits, in the pool's counter */
+	u32 value;			/* complement of the handle, or 0 */
+	unsigned long hits;
+	unsigned long counted;		/* of @hits, in the pool's counter */
 };
 
-#define FRMR_SLOT_FULL BIT_ULL(32)
-
 /*
- * All handles with one key. Room is made when a handle is created, by the caller
- * that creates it, so that its way back needs no memory. A pool ends when
- * nothing counts.
+ * All handles with one key. The array grows before a handle is created, so that
+ * a push needs no memory. A tick frees the pool once @refs and @pinned are 0 and
+ * no MR asked for a handle since the last tick.
  */
 struct ib_frmr_pool {
 	struct rb_node node;
 	struct ib_frmr_pools *pools;
 	struct ib_frmr_key key;
-	struct mutex pin;	/* a turn to set @pinned */
+	struct mutex pin;	/* serializes setting @pinned */
 	spinlock_t lock;	/* protects all that follows */
-	u32 *handles;		/* a stack of those that are idle */
-	u32 size;		/* room in @handles for all that exist */
+	u32 *handles;		/* a stack of the idle ones */
+	u32 size;		/* of @handles: enough for all that exist */
 	u32 refs;		/* handles, also while they are created or
 				 * destroyed; callers without a lock
 				 */
 	u32 idle;
-	u32 low;		/* the least @idle since the last aging tick */
+	u32 low;		/* low watermark of @idle since the last tick */
 	u32 in_use;
 	u32 max_in_use;
 	u32 pinned;		/* handles to keep, idle and in use together */
 	u32 misses;		/* since the last tick */
-	u32 ahead;		/* how many to keep idle, for it misses much */
-	u32 fresh;		/* of the idle, created ahead and never needed */
-	struct work_struct read_ahead;
-	bool slow;		/* it takes long to create one */
+	u32 ahead;		/* how many idle ones prefill keeps */
+	u32 fresh;		/* prefilled, and no pop has had @idle below */
+	struct work_struct prefill;
+	bool slow;		/* the last creation took longer than
+				 * FRMR_SLOW_NS for each handle
+				 */
 	bool used;		/* an MR asked for one since the last tick */
 	bool dead;		/* cleanup found handles in use */
-	u32 contended;		/* how often CPUs waited since the last tick */
+	u32 contended;		/* waits for @lock since the last tick */
 	struct frmr_slot __percpu *slots;	/* once CPUs contended */
-	int giver;		/* the last CPU that found its slot full */
+	int giver;		/* whose slot to steal from: the last CPU that
+				 * found its slot full
+				 */
 	u64 stats[IB_FRMR_NUM_STATS];
 	struct rcu_head rcu;
 };
 
 /*
- * The pool of an MR whose handle went back: its driver may still ask whether it
- * had one, and may pop again, but can't return it twice.
+ * mr->frmr.pool after a push or drop: not NULL, so that the driver can tell that
+ * the MR was pooled. A second push or drop is caught by @dead.
  */
 static struct ib_frmr_pool frmr_returned = { .dead = true };
 
@@ -185,7 +192,7 @@ static struct ib_frmr_pool *frmr_first_pool(struct ib_frmr_pools *pools)
 }
 
 /*
- * The first pool whose key is not less than @key, or NULL. Called with the lock,
+ * The first pool whose key is not less than @key, or NULL. Called with pools->lock,
  * or under RCU: then a pool may be overlooked while the tree is being changed.
  */
 static struct ib_frmr_pool *frmr_lower_bound(struct ib_frmr_pools *pools,
@@ -222,7 +229,10 @@ static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
 	return pool;
 }
 
-/* Whether a handle of @pool may serve @key, which is not above @pool's. */
+/*
+ * Whether a handle of @pool may serve @key, which is not larger. At most half of
+ * the translation table is wasted.
+ */
 static bool frmr_pool_fits(const struct ib_frmr_pool *pool,
 			   const struct ib_frmr_key *key)
 {
@@ -230,6 +240,8 @@ static bool frmr_pool_fits(const struct ib_frmr_pool *pool,
 	       pool->key.num_dma_blocks - key->num_dma_blocks <
 	       key->num_dma_blocks;
 }
+
+/* Replaced by tests */
 
 VISIBLE_IF_KUNIT void *frmr_alloc(size_t bytes)
 {
@@ -255,6 +267,8 @@ VISIBLE_IF_KUNIT u64 frmr_clock(void)
 }
 EXPORT_SYMBOL_IF_KUNIT(frmr_clock);
 
+/* References, and memory for handles */
+
 static struct ib_frmr_pool *frmr_get(struct ib_frmr_pool *pool)
 {
 	spin_lock(&pool->lock);
@@ -263,7 +277,7 @@ static struct ib_frmr_pool *frmr_get(struct ib_frmr_pool *pool)
 	return pool;
 }
 
-/* Nothing ends here: that is for the aging work, which the caller arms. */
+/* Never frees the pool: a tick does, and the caller arms the aging work. */
 static void frmr_put(struct ib_frmr_pool *pool)
 {
 	spin_lock(&pool->lock);
@@ -285,7 +299,7 @@ static struct ib_frmr_pool *frmr_pool_find(struct ib_frmr_pools *pools,
 	return pool;
 }
 
-static void frmr_read_ahead_work(struct work_struct *work);
+static void frmr_prefill_work(struct work_struct *work);
 
 /* As frmr_pool_find(), but makes the pool if need be; NULL if out of memory. */
 static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
@@ -300,7 +314,7 @@ static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
 	pool->key = *key;
 	mutex_init(&pool->pin);
 	spin_lock_init(&pool->lock);
-	INIT_WORK(&pool->read_ahead, frmr_read_ahead_work);
+	INIT_WORK(&pool->prefill, frmr_prefill_work);
 	pool->refs = 1;
 	smp_wmb(); /* rotations publish the pool by plain stores, too */
 
@@ -323,10 +337,10 @@ static void frmr_pool_free(struct ib_frmr_pool *pool)
 	kvfree_rcu(pool, rcu);
 }
 
-/* Fits the array to @need handles, if there are no more by now. */
+/* Fits the array to @need handles, unless there are more by now. */
 static int frmr_resize(struct ib_frmr_pool *pool, u32 need)
 {
-	u32 size = need + max(need / 4, FRMR_MIN_SIZE);
+	u32 size = need + max(need / 4, FRMR_MIN_GROWTH);
 	u32 *handles = frmr_alloc(array_size(size, sizeof(*handles)));
 
 	if (!handles)
@@ -344,7 +358,7 @@ static int frmr_resize(struct ib_frmr_pool *pool, u32 need)
 	return 0;
 }
 
-/* Counts handles that are about to be created, with room for their return. */
+/* Counts handles that are about to be created, with space for their push. */
 static int frmr_reserve(struct ib_frmr_pool *pool, u32 count)
 {
 	u32 need;
@@ -363,9 +377,7 @@ static int frmr_reserve(struct ib_frmr_pool *pool, u32 count)
 	return 0;
 }
 
-/*
- * CPUs that share a pool: each keeps the handle that it returned last
- */
+/* Per-CPU slots */
 
 /* Counts contention, for which the next aging tick gives the pool slots. */
 static void frmr_lock(struct ib_frmr_pool *pool) __acquires(&pool->lock)
@@ -382,7 +394,7 @@ static struct frmr_slot __percpu *frmr_slots(struct ib_frmr_pool *pool)
 	return smp_load_acquire(&pool->slots);
 }
 
-static u64 frmr_slot_empty(struct frmr_slot *slot)
+static u32 frmr_slot_empty(struct frmr_slot *slot)
 {
 	return READ_ONCE(slot->value) ? xchg(&slot->value, 0) : 0;
 }
@@ -390,7 +402,7 @@ static u64 frmr_slot_empty(struct frmr_slot *slot)
 static bool frmr_slot_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
 {
 	struct frmr_slot __percpu *slots = frmr_slots(pool);
-	u64 value;
+	u32 value;
 
 	if (!slots)
 		return false;
@@ -400,7 +412,7 @@ static bool frmr_slot_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
 		return false;
 	this_cpu_inc(slots->hits);
 	mr->frmr.pool = pool;
-	mr->frmr.handle = lower_32_bits(value);
+	mr->frmr.handle = ~value;
 	return true;
 }
 
@@ -408,23 +420,27 @@ static bool frmr_slot_put(struct ib_frmr_pool *pool, u32 handle)
 {
 	struct frmr_slot __percpu *slots = frmr_slots(pool);
 	struct frmr_slot *slot;
+	u32 value = ~handle;
 
-	if (!slots)
+	if (!slots || !value)
 		return false;
 	slot = raw_cpu_ptr(slots);
-	if (!READ_ONCE(slot->value) &&
-	    !cmpxchg(&slot->value, 0, FRMR_SLOT_FULL | handle))
+	if (!READ_ONCE(slot->value) && !cmpxchg(&slot->value, 0, value))
 		return true;
 	if (READ_ONCE(pool->giver) != raw_smp_processor_id())
 		WRITE_ONCE(pool->giver, raw_smp_processor_id());
 	return false;
 }
 
-/* Takes back what CPUs have: then the numbers are exact if nobody moves. */
+/*
+ * Moves the slots' handles to the stack and their hits to the counter. The
+ * numbers are exact then, if no MR pops or pushes meanwhile.
+ */
 static void frmr_gather(struct ib_frmr_pool *pool)
 {
 	struct frmr_slot *slot;
-	u64 value, hits;
+	unsigned long hits;
+	u32 value;
 	int cpu;
 
 	lockdep_assert_held(&pool->lock);
@@ -435,7 +451,7 @@ static void frmr_gather(struct ib_frmr_pool *pool)
 		slot = per_cpu_ptr(pool->slots, cpu);
 		value = frmr_slot_empty(slot);
 		if (value) {
-			pool->handles[pool->idle++] = lower_32_bits(value);
+			pool->handles[pool->idle++] = ~value;
 			pool->in_use--;
 		}
 		hits = READ_ONCE(slot->hits);
@@ -445,12 +461,15 @@ static void frmr_gather(struct ib_frmr_pool *pool)
 	}
 }
 
+/* Handles: taken, created, destroyed */
+
 /* Idle handles that no pin keeps. */
 static u32 frmr_spare(struct ib_frmr_pool *pool)
 {
-	u32 total = pool->idle + pool->in_use;
+	u32 total;
 
 	frmr_gather(pool);
+	total = pool->idle + pool->in_use;
 	return min(pool->idle, total - min(total, pool->pinned));
 }
 
@@ -467,34 +486,34 @@ static void frmr_lend(struct ib_frmr_pool *pool, struct ib_mr *mr, u32 handle)
 }
 
 /* The work item ends by itself, and ib_frmr_pools_cleanup() waits for it. */
-static void frmr_queue_read_ahead(struct ib_frmr_pool *pool)
+static void frmr_queue_prefill(struct ib_frmr_pool *pool)
 {
 	lockdep_assert_held(&pool->lock);
 
-	if (pool->ahead && frmr_queue(&pool->read_ahead)) {
+	if (pool->ahead && frmr_queue(&pool->prefill)) {
 		pool->refs++;
 		refcount_inc(&pool->pools->users);
 	}
 }
 
-/* One that was created ahead is needed: half of them, and more have to come. */
+/* A pop got to a prefilled handle. Once half of them are used, create more. */
 static void frmr_used_fresh(struct ib_frmr_pool *pool)
 {
 	pool->fresh--;
 	pool->stats[IB_FRMR_AHEAD_USED]++;
 	if (pool->fresh < pool->ahead / 2)
-		frmr_queue_read_ahead(pool);
+		frmr_queue_prefill(pool);
 }
 
-/* There was not enough in time: so next time twice as many. */
+/* Each miss doubles what prefill keeps, up to what is in use. */
 static void frmr_missed(struct ib_frmr_pool *pool)
 {
 	spin_lock(&pool->lock);
 	pool->misses++;
 	if (pool->slow && (pool->misses >= FRMR_MISSES || pool->ahead)) {
 		pool->ahead = min3(max(2 * pool->ahead, FRMR_MISSES),
-				   pool->in_use, FRMR_MAX_AHEAD);
-		frmr_queue_read_ahead(pool);
+				   pool->in_use, FRMR_MAX_PREFILL);
+		frmr_queue_prefill(pool);
 	}
 	spin_unlock(&pool->lock);
 }
@@ -541,8 +560,9 @@ static int frmr_create(struct ib_frmr_pool *pool, u32 *handles, u32 count)
 }
 
 /*
- * Destroys a batch of idle handles, @count at most. Aging takes none if one of
- * those that a period had no use for is needed after all.
+ * Destroys a batch of idle handles, @count at most. Aging, for which @count is
+ * what the last period did not need, stops once a pop has needed one of these.
+ * @why counts them; IB_FRMR_DESTROYED counts all.
  */
 static u32 frmr_destroy(struct ib_frmr_pool *pool, u32 count,
 			enum ib_frmr_stat why)
@@ -616,8 +636,9 @@ static void frmr_room_end(struct ib_frmr_room *room)
 
 /*
  * The pool to take idle handles from, with a reference, and how many at most:
- * first what nobody needed since the last tick, then of the largest stock.
- * @moved differs from another time if a handle came or went meanwhile.
+ * first what no MR needed since the last tick, then half of the largest stock,
+ * so that pools are drained evenly. @moved grows by 1 with each hit (idle - 1,
+ * hits + 1) and each push (idle + 1): if it is the same, nothing changed hands.
  */
 static struct ib_frmr_pool *frmr_coldest(struct ib_frmr_pools *pools,
 					 u32 *count, u64 *moved)
@@ -634,6 +655,7 @@ static struct ib_frmr_pool *frmr_coldest(struct ib_frmr_pools *pools,
 		*moved += pool->idle + 2 * pool->stats[IB_FRMR_HITS];
 		cold = min(spare, pool->low);
 		spin_unlock(&pool->lock);
+		/* Bit 32: cold handles go before any others. */
 		rank = cold ? BIT_ULL(32) | cold : DIV_ROUND_UP(spare, 2);
 		if (rank > best) {
 			best = rank;
@@ -647,7 +669,10 @@ static struct ib_frmr_pool *frmr_coldest(struct ib_frmr_pools *pools,
 	return found;
 }
 
-/* Destroys a batch of idle handles, @count at most; 0: interrupted, or no more. */
+/*
+ * Destroys a batch of idle handles, @count at most; 0: interrupted, or no more.
+ * With @count 0 it only reads @moved.
+ */
 static u32 frmr_shrink_batch(struct ib_frmr_pools *pools, u32 count, u64 *moved)
 {
 	struct ib_frmr_pool *pool;
@@ -694,10 +719,11 @@ static bool frmr_room_next(struct ib_frmr_room *room, int error)
 
 	if (!frmr_is_full(error))
 		return false;
-	/* At first only what others destroyed or gave back makes room. */
+	/* Step 0 destroys nothing: others may have made room meanwhile. */
 	done = frmr_shrink(pools, room->step, &moved);
 	if (frmr_interrupted(pools))
 		return false;
+	/* Nothing idles: go on while handles change hands, but not forever. */
 	if (room->step && !done &&
 	    (moved == room->moved || room->tries++ == FRMR_MAX_TRIES))
 		return false;
@@ -719,9 +745,10 @@ static unsigned long frmr_period(struct ib_frmr_pools *pools)
 }
 
 /*
- * Called after anything that gives the aging work something to do. The work is
- * not pending any more when it looks at the pools. If it has looked at a pool
- * before the caller changed it, the pool's lock makes the caller see that.
+ * Called after anything that gives the aging work something to do. The work
+ * clears its pending bit before it reads a pool. If it read the pool before the
+ * caller's change, then the pool's lock, or the cmpxchg() of a slot, orders the
+ * test here after that: it sees the bit clear, and queues the work again.
  */
 static void frmr_arm(struct ib_frmr_pools *pools)
 {
@@ -767,15 +794,21 @@ VISIBLE_IF_KUNIT unsigned long frmr_shrinker_count(struct shrinker *shrinker,
 }
 EXPORT_SYMBOL_IF_KUNIT(frmr_shrinker_count);
 
-/* The caller may be anywhere: it sends no command, but has the work item do so. */
+/*
+ * The caller may hold any lock: a work item sends the commands. It need not be
+ * one that runs without memory, as reclaim does not wait for it. Callers at the
+ * same time ask for the same memory, so their counts don't add up.
+ */
 VISIBLE_IF_KUNIT unsigned long frmr_shrinker_scan(struct shrinker *shrinker,
 						  struct shrink_control *sc)
 {
 	struct ib_frmr_pools *pools = shrinker->private_data;
 
 	atomic_set(&pools->wanted, min_t(unsigned long, sc->nr_to_scan, INT_MAX));
-	if (frmr_queue(&pools->pressure))
-		refcount_inc(&pools->users);
+	/* Before the work item can put it; the shrinker ends before the pools. */
+	refcount_inc(&pools->users);
+	if (!frmr_queue(&pools->pressure))
+		ib_frmr_pools_put(pools);
 	return SHRINK_STOP;
 }
 EXPORT_SYMBOL_IF_KUNIT(frmr_shrinker_scan);
@@ -789,21 +822,22 @@ static void frmr_pressure_work(struct work_struct *work)
 	ib_frmr_pools_put(pools);
 }
 
-/* Handles that no MR asks for: pinned ones, and those that are created ahead */
+/* Pins and prefill */
+
 enum frmr_fill {
-	FRMR_PINS,
-	FRMR_PINS_MAKE_ROOM,
-	FRMR_AHEAD,
+	FRMR_FILL_PINS,
+	FRMR_FILL_PINS_MAKE_ROOM,	/* destroys idle handles for it */
+	FRMR_FILL_AHEAD,
 };
 
-static u32 frmr_missing(struct ib_frmr_pool *pool, enum frmr_fill why)
+static u32 frmr_shortfall(struct ib_frmr_pool *pool, enum frmr_fill why)
 {
 	u32 want, have;
 
 	frmr_gather(pool);
 	want = min(pool->ahead, pool->in_use);
 	have = pool->idle;
-	if (why != FRMR_AHEAD) {
+	if (why != FRMR_FILL_AHEAD) {
 		want = pool->pinned;
 		have += pool->in_use;
 	}
@@ -815,7 +849,7 @@ static void frmr_filled(struct ib_frmr_pool *pool, enum frmr_fill why,
 {
 	memcpy(pool->handles + pool->idle, handles, count * sizeof(*handles));
 	pool->idle += count;
-	if (why == FRMR_AHEAD) {
+	if (why == FRMR_FILL_AHEAD) {
 		pool->fresh += count;
 		pool->stats[IB_FRMR_AHEAD] += count;
 	}
@@ -831,14 +865,14 @@ static int frmr_fill_batch(struct ib_frmr_pool *pool, enum frmr_fill why,
 	if (!frmr_room_begin(pool->pools, &room))
 		return -EINTR;
 	spin_lock(&pool->lock);
-	count = min(count, frmr_missing(pool, why));
+	count = min(count, frmr_shortfall(pool, why));
 	spin_unlock(&pool->lock);
 	ret = frmr_reserve(pool, count);
 	if (!count || ret)
 		goto out;
 	do
 		ret = frmr_create(pool, handles, count);
-	while (why == FRMR_PINS_MAKE_ROOM && frmr_room_next(&room, ret));
+	while (why == FRMR_FILL_PINS_MAKE_ROOM && frmr_room_next(&room, ret));
 
 	spin_lock(&pool->lock);
 	if (ret)
@@ -852,8 +886,8 @@ out:
 }
 
 /*
- * Creates the pinned handles that are missing. Where the device has no room for
- * a batch, smaller ones fill it up.
+ * Creates the pinned handles that the pool is short of. If the device has no room
+ * for a batch, half of it is tried.
  */
 static int frmr_fill(struct ib_frmr_pool *pool, enum frmr_fill why)
 {
@@ -871,19 +905,19 @@ static int frmr_fill(struct ib_frmr_pool *pool, enum frmr_fill why)
 }
 
 /*
- * Creates what the pool will miss soon. That is no reason to take what others
- * have: the first failure ends it, until the pool has missed again.
+ * Prefill destroys nothing for others. The first error ends it, until the pool
+ * has missed FRMR_MISSES times again.
  */
-static void frmr_read_ahead_work(struct work_struct *work)
+static void frmr_prefill_work(struct work_struct *work)
 {
 	struct ib_frmr_pool *pool = container_of(work, struct ib_frmr_pool,
-						 read_ahead);
+						 prefill);
 	struct ib_frmr_pools *pools = pool->pools;
 	int ret;
 
 	do
 		ret = frmr_interrupted(pools) ?:
-		      frmr_fill_batch(pool, FRMR_AHEAD, FRMR_AHEAD_BATCH);
+		      frmr_fill_batch(pool, FRMR_FILL_AHEAD, FRMR_PREFILL_BATCH);
 	while (ret > 0);
 
 	spin_lock(&pool->lock);
@@ -897,7 +931,7 @@ static void frmr_read_ahead_work(struct work_struct *work)
 	ib_frmr_pools_put(pools);
 }
 
-/* What a pool needs for the next period: memory, and slots if CPUs waited. */
+/* Shrinks an array that is too large, and gives a contended pool its slots. */
 static void frmr_pool_adapt(struct ib_frmr_pool *pool)
 {
 	struct frmr_slot __percpu *slots = NULL;
@@ -912,7 +946,7 @@ static void frmr_pool_adapt(struct ib_frmr_pool *pool)
 	spin_unlock(&pool->lock);
 
 	if (size > refs + refs / 4 + FRMR_SLACK)
-		frmr_resize(pool, refs); /* or it stays as it is */
+		frmr_resize(pool, refs); /* or the array stays as it is */
 	if (contended)
 		slots = alloc_percpu(struct frmr_slot);
 	if (!slots)
@@ -922,7 +956,7 @@ static void frmr_pool_adapt(struct ib_frmr_pool *pool)
 	spin_unlock(&pool->lock);
 }
 
-/* Destroys what the last period had no use for, unless it is needed now. */
+/* Destroys what the last period did not need. */
 static void frmr_pool_age(struct ib_frmr_pool *pool)
 {
 	struct ib_frmr_pools *pools = pool->pools;
@@ -956,10 +990,11 @@ static void frmr_add_stats(u64 *sum, const struct ib_frmr_pool *pool)
 }
 
 /*
- * Puts the pool, and takes it out of the tree if nothing counts and nobody asked
- * for a handle since the last tick. Returns whether the next has work to do.
+ * Drops the caller's reference, and frees the pool if it has no handle and no pin,
+ * and no MR asked for a handle since the last tick. Returns whether the next tick
+ * has work to do here.
  */
-static bool frmr_pool_end(struct ib_frmr_pool *pool)
+static bool frmr_pool_put_aged(struct ib_frmr_pool *pool)
 {
 	struct ib_frmr_pools *pools = pool->pools;
 	bool again, end;
@@ -999,11 +1034,11 @@ VISIBLE_IF_KUNIT void frmr_pools_age(struct ib_frmr_pools *pools)
 		frmr_pool_age(pool);
 		frmr_pool_adapt(pool);
 		/*
-		 * Handles may have been dropped. That is no reason to take what
-		 * other pools have; what fails now is tried next time.
+		 * Replaces handles that were dropped. Destroys nothing for it;
+		 * what fails is tried again by the next tick.
 		 */
-		frmr_fill(pool, FRMR_PINS);
-		again |= frmr_pool_end(pool);
+		frmr_fill(pool, FRMR_FILL_PINS);
+		again |= frmr_pool_put_aged(pool);
 	}
 	if (again)
 		frmr_arm(pools);
@@ -1101,8 +1136,8 @@ static void frmr_pool_close(struct ib_frmr_pool *pool)
  * @device: the device; nothing happens if it has none
  *
  * The driver has returned or dropped each handle and pops no more. Handles that
- * are still in use are a leak of the driver's: each pool that misses some is
- * named in the log, and leaked as well.
+ * are still in use are a leak of the driver's: their pools are named in the log,
+ * and leaked as well.
  *
  * Context: process context, may sleep. Waits for requests from user space that
  * use the pools, and for the aging work; both end after the driver call that is
@@ -1171,7 +1206,7 @@ static bool frmr_pop_fit(struct ib_frmr_pools *pools, struct ib_mr *mr,
 	return found;
 }
 
-/* While the device is full, a handle that others return will do as well. */
+/* Creates a handle. While the device is full, takes one that is pushed, too. */
 static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
 {
 	struct ib_frmr_pools *pools = pool->pools;
@@ -1231,10 +1266,10 @@ static bool frmr_has_handle(const struct ib_mr *mr)
  * mr->frmr.handle and mr->frmr.pool are set. mr->frmr.key stays as it is: the
  * object may be larger, by less than a factor of two.
  *
- * A pool that has to have objects created again and again, FRMR_MISSES times in
- * an aging period, has a work item create some ahead, unless that is quick:
- * never more idle than in use, nor than FRMR_MAX_AHEAD, none that others would
- * have to give up, and twice as many each time that they were too few.
+ * After FRMR_MISSES misses in an aging period, a work item prefills the pool if
+ * creation takes longer than FRMR_SLOW_NS. Each further miss doubles the number
+ * of objects, up to the number in use and FRMR_MAX_PREFILL. It destroys no idle
+ * object for that.
  *
  * If the device is full, idle objects of other keys are destroyed: none at first,
  * then 1, 2, 4 and so on, with a try after each step. So a pop does not fail for
@@ -1306,9 +1341,9 @@ static void frmr_return(struct ib_mr *mr, bool idle)
  * @device: the device
  * @mr: the MR; see the contract above on what its object must be like
  *
- * Can't fail, and needs no memory. mr->frmr.pool stays set, though not to that
- * pool, so the driver can still tell where the object was from. Does nothing but
- * warn if @mr has no object, or one that ib_frmr_pools_cleanup() missed.
+ * Can't fail, and needs no memory. mr->frmr.pool stays not NULL, so that the
+ * driver can tell that the object was from a pool. Only warns if @mr has no
+ * object, or one that was in use in ib_frmr_pools_cleanup().
  *
  * Context: process context, does not sleep.
  */
@@ -1325,7 +1360,7 @@ EXPORT_SYMBOL(ib_frmr_pool_push);
  * The driver destroys the object itself, or has to give it up for lost. A pool
  * in which pinned objects are missing then is filled up again. mr->frmr.pool
  * stays set, as by ib_frmr_pool_push(): the driver clears it if @mr goes on with
- * an object that is from no pool. Does nothing but warn if @mr has no object.
+ * an object that is from no pool. Only warns if @mr has no object.
  *
  * Context: process context, does not sleep.
  */
@@ -1411,7 +1446,11 @@ EXPORT_SYMBOL(ib_frmr_pools_reclaim);
 
 /* For the rest of ib_core */
 
-/* For callers outside of the driver. Returns the pools, or NULL. */
+/*
+ * For netlink and work items, for which ib_frmr_pools_cleanup() has to wait. Pop
+ * and push need it not: the driver ends them before. Returns NULL if the device
+ * has no pools.
+ */
 struct ib_frmr_pools *ib_frmr_pools_get(struct ib_device *device)
 {
 	struct ib_frmr_pools *pools;
@@ -1520,7 +1559,7 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
 	if (ret)
 		goto out;
 	old = frmr_swap_pinned(pool, count);
-	ret = frmr_fill(pool, FRMR_PINS_MAKE_ROOM);
+	ret = frmr_fill(pool, FRMR_FILL_PINS_MAKE_ROOM);
 	if (ret)
 		frmr_swap_pinned(pool, old);
 	mutex_unlock(&pool->pin);
@@ -1539,8 +1578,9 @@ out:
  * Fills the pool before it returns. If that fails, or a fatal signal ends it,
  * the number is what it was before; handles created by then stay and age.
  *
- * Context: process context, may sleep; for long, so the caller holds no more
- * of the device than its pools, or unregistering it would have to wait.
+ * Context: process context, may sleep, for long: the caller holds the pools by
+ * ib_frmr_pools_get(), but no reference on the device, for which unregistration
+ * would have to wait.
  * Return: 0; -EOPNOTSUPP if the device has no pools; -EINVAL or -EOPNOTSUPP if
  * no MR of a user can have that key; -EINVAL if the device can't hold @count
  * MRs; -EINTR; -ENODEV if the device goes away; -ENOMEM; or what the driver's

@@ -54,10 +54,16 @@ u32 device_key_class(const struct ib_frmr_key *key)
 	return class;
 }
 
+/* Handles count down from ~0: any number may be one. */
+static u32 *device_slot(u32 handle)
+{
+	SHIM_ASSERT(~handle < OBJECTS);
+	return &objects[~handle];
+}
+
 static u32 device_object(u32 handle)
 {
-	SHIM_ASSERT(handle < OBJECTS);
-	return READ_ONCE(objects[handle]);
+	return READ_ONCE(*device_slot(handle));
 }
 
 u32 device_object_class(u32 handle)
@@ -73,8 +79,8 @@ u32 device_object_blocks(u32 handle)
 /* Not ordered: it is the core that must order what is done to an object. */
 static void device_change(u32 handle, u32 old, u32 new)
 {
-	SHIM_ASSERT(handle < OBJECTS && old != new);
-	SHIM_ASSERT(try_cmpxchg_relaxed(&objects[handle], &old, new));
+	SHIM_ASSERT(old != new);
+	SHIM_ASSERT(try_cmpxchg_relaxed(device_slot(handle), &old, new));
 }
 
 static void device_set_state(u32 handle, u32 from, u32 to)
@@ -91,9 +97,9 @@ static u32 device_make(u32 object)
 
 	do {
 		none = 0;
-		handle = __atomic_fetch_add(&next_handle, 1, __ATOMIC_RELAXED) %
-			 OBJECTS;
-	} while (!try_cmpxchg_relaxed(&objects[handle], &none, object));
+		handle = ~(__atomic_fetch_add(&next_handle, 1,
+					      __ATOMIC_RELAXED) % OBJECTS);
+	} while (!try_cmpxchg_relaxed(device_slot(handle), &none, object));
 	return handle;
 }
 
@@ -129,7 +135,7 @@ static int device_create_frmrs(struct ib_device *ibdev, struct ib_frmr_key *key,
 	SHIM_ASSERT(key->num_dma_blocks <= DEVICE_MAX_BLOCKS);
 	if (device_refuses() || !device_has_room(count)) {
 		atomic_inc(&device.failed);
-		memset(handles, 0xff, count * sizeof(*handles));
+		memset(handles, 0, count * sizeof(*handles));
 		return device.error ?: -ENOMEM;
 	}
 	for (i = 0; i < count; i++)
@@ -156,7 +162,7 @@ static void device_destroy_frmrs(struct ib_device *ibdev, u32 *handles,
 	for (i = 0; i < count; i++) {
 		SHIM_ASSERT(device_object(handles[i]) & OBJECT_IDLE);
 		device_destroy(handles[i]);
-		handles[i] = U32_MAX;
+		handles[i] = 0;
 	}
 }
 

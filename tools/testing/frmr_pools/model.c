@@ -288,7 +288,7 @@ static void check_all(void)
 }
 
 /*
- * Read-ahead: pools in the order in which they asked for it
+ * Prefill: pools in the order in which they asked for it
  */
 
 static struct model_pool *queue[CLASSES * BLOCKS];

@@ -23,7 +23,7 @@ static u64 frmr_stat(struct kunit *test, enum ib_frmr_stat stat)
 	return frmr_info(test, 8).stats[stat];
 }
 
-/* Pops that all miss; the last of them starts the read-ahead. */
+/* Pops that all miss; the last of them starts prefill. */
 static void frmr_miss(struct kunit *test, struct ib_mr *mrs, u32 count)
 {
 	const u64 before = frmr_has_pool(test, 8) ?

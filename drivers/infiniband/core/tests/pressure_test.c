@@ -90,12 +90,38 @@ static void frmr_cleanup_waits_for_pressure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock->live, 0);
 }
 
+/* The work item may end before the shrinker goes on. */
+static bool frmr_run_at_once(struct work_struct *work)
+{
+	work->func(work);
+	return true;
+}
+
+static void frmr_cleanup_waits_after_quick_pressure(struct kunit *test)
+{
+	struct frmr_mock *mock = test->priv;
+	struct frmr_thread *reclaim, *cleanup;
+
+	frmr_stock(test, 8, 100);
+	kunit_activate_static_stub(test, frmr_queue, frmr_run_at_once);
+	frmr_scan(mock, 10);
+	FRMR_EXPECT_POOL(test, 8, 90, 0);
+	reclaim = frmr_start_slow_destroy(test, frmr_reclaim_all);
+	cleanup = frmr_start_cleanup(test);
+	KUNIT_EXPECT_FALSE(test, frmr_ended(cleanup));
+	frmr_let_call_end(mock);
+	frmr_join(reclaim);
+	frmr_join(cleanup);
+	KUNIT_EXPECT_EQ(test, mock->live, 0);
+}
+
 static struct kunit_case frmr_pressure_cases[] = {
 	KUNIT_CASE(frmr_what_idles_above_the_pins_counts),
 	KUNIT_CASE(frmr_pressure_sends_no_command_itself),
 	KUNIT_CASE(frmr_pressure_takes_the_coldest_first),
 	KUNIT_CASE(frmr_pressure_leaves_the_pins),
 	KUNIT_CASE(frmr_cleanup_waits_for_pressure),
+	KUNIT_CASE(frmr_cleanup_waits_after_quick_pressure),
 	{}
 };
 

@@ -2,8 +2,8 @@
 /*
  * MRs of Soft-RoCE on the FRMR pools of ib_core.
  *
- * What an adapter has in hardware is here an index in the MR pool, which is the
- * upper part of lkey and rkey, and a page table. Both are kept for the next MR.
+ * What an adapter has in hardware is here an index into rxe->mr_pool, the upper
+ * part of lkey and rkey, and a page table. Both are kept for the next MR.
  * The rest of an MR, struct rxe_mr with its reference count, is new each time:
  * packets in flight hold a reference on a deregistered MR, and deregistration
  * waits for them before it returns index and table.
@@ -18,13 +18,13 @@
 #include "rxe_loc.h"
 #include "rxe_frmr.h"
 
-/* The size of a page table is a power of two, and kvcalloc() gives no more. */
+/* The size of a page table is a power of two, and kvzalloc() gives INT_MAX bytes. */
 #define RXE_FRMR_MAX_PAGES \
 	rounddown_pow_of_two(INT_MAX / sizeof(struct rxe_mr_page))
 
 /*
- * ib_alloc_mr() MRs keep to themselves: their owner picks the low byte of the
- * rkey, so one that a user had before would not be safe from reuse.
+ * ib_alloc_mr() MRs have pools of their own: a ULP picks the low byte of the rkey
+ * itself, and could bring back a stale rkey that a process still knows.
  */
 #define RXE_FRMR_KERNEL 1
 
@@ -41,9 +41,9 @@ struct rxe_frmr {
 };
 
 /*
- * Whatever size a user asks for: better no MR than the OOM killer, as there may
- * be idle objects to give up. A table that memory can't hold would first take
- * all that is free, and have others meet that killer.
+ * A user chooses the size: fail, and have the core give up idle objects, rather
+ * than call the OOM killer. A table that memory can't hold would take all that is
+ * free before it fails, so that others call it: compare before.
  */
 static struct rxe_mr_page *rxe_frmr_alloc_pages(u32 num_pages)
 {
@@ -218,21 +218,22 @@ int rxe_frmr_attach(struct rxe_dev *rxe, struct rxe_mr *mr, size_t num_pages,
 /**
  * rxe_frmr_detach - return what rxe_frmr_attach() got
  * @mr: the MR; no packet finds it any more
- * @quiet: nobody holds a reference on the MR
+ * @unreferenced: no packet holds a reference on the MR
  */
-void rxe_frmr_detach(struct rxe_mr *mr, bool quiet)
+void rxe_frmr_detach(struct rxe_mr *mr, bool unreferenced)
 {
 	struct rxe_dev *rxe = to_rdev(mr->ibmr.device);
 	struct rxe_frmr *frmr = xa_load(&rxe->frmrs, mr->elem.index);
 
-	if (!quiet) {
-		/* Somebody may still copy through the page table. */
+	if (!unreferenced) {
+		/* A packet may still use the table, until the device goes. */
 		ib_frmr_pool_drop(&mr->ibmr);
 		return;
 	}
+	/* No more entries than these were used. */
 	memset(frmr->pages, 0, mr->max_allowed_buf * sizeof(*frmr->pages));
 	mr->page_info = NULL;
-	/* The owner of an ib_alloc_mr() MR may have chosen another. */
+	/* A ULP may have changed the low byte. */
 	frmr->variant = mr->rkey;
 	ib_frmr_pool_push(&rxe->ib_dev, &mr->ibmr);
 }
@@ -242,8 +243,8 @@ void rxe_frmr_detach(struct rxe_mr *mr, bool quiet)
  * @mr: the MR; it is not valid now
  * @num_pages: entries that the table must have
  *
- * Called where the pages of the MR are larger than the system's. The object
- * keeps the table: it still has room for what its key says.
+ * An MR whose pages are larger than the system's has an entry for each of the
+ * latter. The object keeps the larger table when it is pushed.
  *
  * Return: 0, or -ENOMEM with nothing changed.
  */

@@ -15,7 +15,7 @@ void rxe_frmr_cleanup(struct rxe_dev *rxe);
 
 int rxe_frmr_attach(struct rxe_dev *rxe, struct rxe_mr *mr, size_t num_pages,
 		    bool kernel);
-void rxe_frmr_detach(struct rxe_mr *mr, bool quiet);
+void rxe_frmr_detach(struct rxe_mr *mr, bool unreferenced);
 int rxe_frmr_grow(struct rxe_mr *mr, u32 num_pages);
 int rxe_frmr_add_unpooled(struct rxe_dev *rxe, struct rxe_mr *mr);
 

@@ -31,6 +31,8 @@ check_source()
 	run_lint
 }
 
+MLX5_FOLDER=drivers/infiniband/hw/mlx5
+
 check_base()
 {
 	# shellcheck disable=SC2086
@@ -41,6 +43,8 @@ check_base()
 	build_programs
 	"$TOP/harness/modules.sh" mlx5_vhca
 
+	[ "$FLAVOUR" != compat ] || check "mlx5: mainline's" diff -r \
+		"$(cat "$TREE/.frmr/origin")/$MLX5_FOLDER" "$TREE/$MLX5_FOLDER"
 	[ "$FLAVOUR" != plain ] || begin source check_source
 	say "unit tests"
 	run_kunit

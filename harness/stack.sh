@@ -11,9 +11,17 @@ SERIES_DIRS="drivers include Documentation tools"
 # stack: the mails. FLAVOUR=compat leaves mlx5 as mainline has it.
 stack()
 {
-	awk -v flavour="$FLAVOUR" '
-		/^# compat:/ && flavour == "compat" { exit }
-		/^[^#]/' "$TOP/patches/series-$BASE"
+	local mail
+
+	while read -r mail; do
+		case $FLAVOUR$mail in
+		compat"# compat:"*) break ;;
+		*"#"*) continue ;;
+		compat*) ! grep -q '^+++ b/.*/mlx5/' "$TOP/patches/$mail" ||
+			continue ;;
+		esac
+		echo "$mail"
+	done <"$TOP/patches/series-$BASE"
 }
 
 # diffs: the mails that change files of the kernel

@@ -463,14 +463,19 @@ static void frmr_gather(struct ib_frmr_pool *pool)
 
 /* Handles: taken, created, destroyed */
 
-/* Idle handles that no pin keeps. */
+/* Idle handles that no pin keeps; those in slots count as in use. */
+static u32 frmr_unpinned(const struct ib_frmr_pool *pool)
+{
+	u32 total = pool->idle + pool->in_use;
+
+	return min(pool->idle, total - min(total, pool->pinned));
+}
+
+/* The same, those in slots included. */
 static u32 frmr_spare(struct ib_frmr_pool *pool)
 {
-	u32 total;
-
 	frmr_gather(pool);
-	total = pool->idle + pool->in_use;
-	return min(pool->idle, total - min(total, pool->pinned));
+	return frmr_unpinned(pool);
 }
 
 /* A handle, idle or new, goes to an MR. */
@@ -786,7 +791,7 @@ VISIBLE_IF_KUNIT unsigned long frmr_shrinker_count(struct shrinker *shrinker,
 	spin_lock(&pools->lock);
 	for (pool = frmr_first_pool(pools); pool; pool = frmr_next_pool(pool)) {
 		spin_lock(&pool->lock);
-		count += frmr_spare(pool);
+		count += frmr_unpinned(pool);
 		spin_unlock(&pool->lock);
 	}
 	spin_unlock(&pools->lock);
@@ -1084,8 +1089,8 @@ int ib_frmr_pools_init(struct ib_device *device,
 	refcount_set(&pools->users, 1);
 	init_completion(&pools->unused);
 
-	pools->shrinker = shrinker_alloc(0, "frmr-pools:%s",
-					 dev_name(&device->dev));
+	/* Not by the device's name, which may come later, and change. */
+	pools->shrinker = shrinker_alloc(0, "frmr-pools");
 	if (!pools->shrinker) {
 		kvfree(pools);
 		return -ENOMEM;
@@ -1225,6 +1230,8 @@ static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
 		if (found)
 			ret = 0;
 	} while (ib_frmr_pools_make_room(pools->device, ret, &room));
+	if (frmr_is_full(ret) && fatal_signal_pending(current))
+		ret = -EINTR;
 
 	spin_lock(&pool->lock);
 	pool->used = true;
@@ -1281,8 +1288,8 @@ static bool frmr_has_handle(const struct ib_mr *mr)
  * create_frmrs or destroy_frmrs takes. Allocates within the caller's scope, and
  * with NOIO once it makes room.
  * Return: 0; -EINVAL if the key has no DMA blocks, the device has no pools or
- * the MR has an object already; -ENOMEM; or what the driver's create_frmrs
- * returned, also if a fatal signal ends the making of room. On failure @mr is
+ * the MR has an object already; -ENOMEM; -EINTR if a fatal signal ends the making
+ * of room; or what the driver's create_frmrs returned. On failure @mr is
  * unchanged.
  */
 int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)

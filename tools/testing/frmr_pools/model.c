@@ -504,6 +504,10 @@ static void check_miss(struct model_pool *pool, const struct ib_mr *mr, int ret,
 	model_miss(pool);
 	pool->stats[IB_FRMR_MISSES]++;
 	pool->stats[IB_FRMR_FAILURES] += failed;
+	if (failed && is_full(error) && shim_killed) {
+		SHIM_ASSERT(ret == -EINTR);
+		ret = error;
+	}
 	model_room(failed, error, ret);
 	if (ret)
 		return;

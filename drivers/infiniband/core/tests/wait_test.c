@@ -254,7 +254,7 @@ struct frmr_waiter {
 };
 
 static const struct frmr_waiter frmr_waiters[] = {
-	{ "pop", frmr_pop_small, -ENOMEM },
+	{ "pop", frmr_pop_small, -EINTR },
 	{ "pin", frmr_pin_small, -EINTR },
 	{ "reclaim", frmr_reclaim_all, 0 },
 	{ "creation outside of the pools", frmr_make_room_once, false },
@@ -329,7 +329,7 @@ static void frmr_kill_ends_the_steps_of_a_pop(struct kunit *test)
 	frmr_thread_mrs = frmr_mrs(test, 1);
 	mock->create_hook = frmr_kill_at_third_create;
 	KUNIT_EXPECT_EQ(test, frmr_join(frmr_start(test, frmr_pop_small)),
-			-ENOSPC);
+			-EINTR);
 	KUNIT_EXPECT_EQ(test, mock->create_calls, 3);
 	KUNIT_EXPECT_EQ(test, mock->destroyed, 1);
 }
@@ -352,7 +352,7 @@ static void frmr_kill_ends_a_step_of_a_pop(struct kunit *test)
 	frmr_thread_mrs = frmr_mrs(test, 1);
 	mock->destroy_hook = frmr_kill_in_a_large_step;
 	KUNIT_EXPECT_EQ(test, frmr_join(frmr_start(test, frmr_pop_small)),
-			-ENOSPC);
+			-EINTR);
 	KUNIT_EXPECT_LE(test, mock->destroyed, 127 + FRMR_MOCK_MAX_BATCH);
 }
 

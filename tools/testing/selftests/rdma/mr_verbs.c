@@ -6,7 +6,11 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
 #include "../kselftest_harness.h"
 #include "rdma_util.h"
 
@@ -250,6 +254,61 @@ TEST_F(mr, paged_on_demand_works_at_its_iova_or_is_refused)
 	}
 	EXPECT_TRUE(moves_data(&pair, mem + PAGE,
 			       iova + PAGE, mr->rkey, 2 * PAGE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/*
+ * The command itself, where the provider of rdma-core is older than the driver.
+ * Returns 0 or errno.
+ */
+static int prefetch(__u32 flags, struct ibv_sge *sge)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attrs[4];
+	} cmd = {
+		.hdr = {
+			.length = sizeof(cmd),
+			.object_id = UVERBS_OBJECT_MR,
+			.method_id = UVERBS_METHOD_ADVISE_MR,
+			.num_attrs = ARRAY_SIZE(cmd.attrs),
+			.driver_id = RDMA_DRIVER_RXE,
+		},
+		.attrs = {
+			{ UVERBS_ATTR_ADVISE_MR_PD_HANDLE,
+			  .flags = UVERBS_ATTR_F_MANDATORY,
+			  .data = pd->handle },
+			{ UVERBS_ATTR_ADVISE_MR_ADVICE, sizeof(__u64),
+			  .flags = UVERBS_ATTR_F_MANDATORY,
+			  .data = IBV_ADVISE_MR_ADVICE_PREFETCH },
+			{ UVERBS_ATTR_ADVISE_MR_FLAGS, sizeof(flags),
+			  .flags = UVERBS_ATTR_F_MANDATORY, .data = flags },
+			{ UVERBS_ATTR_ADVISE_MR_SGE_LIST, sizeof(*sge),
+			  .flags = UVERBS_ATTR_F_MANDATORY,
+			  .data = (uintptr_t)sge },
+		},
+	};
+	int err;
+
+	err = ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH, flags, sge, 1);
+	if (err != EOPNOTSUPP)
+		return err;
+	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? errno : 0;
+}
+
+TEST_F(mr, not_paged_on_demand_refuses_to_be_prefetched)
+{
+	struct ibv_mr *mr = reg_on_demand(0, BOUNCE_BYTES);
+	struct ibv_sge sge = bounce_sge(BOUNCE_BYTES);
+
+	if (!mr)
+		SKIP(return, "no paging on demand");
+	EXPECT_EQ(EINVAL, prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));
+	EXPECT_EQ(EINVAL, prefetch(0, &sge));
+	sge.addr = (uintptr_t)mem;
+	sge.lkey = mr->lkey;
+	EXPECT_EQ(0, prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));
+	EXPECT_EQ(0, prefetch(0, &sge));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 

@@ -2,6 +2,8 @@
 /*
  * The pools come late and go early.
  */
+#include <kunit/static_stub.h>
+
 #include "helpers.h"
 
 static const struct ib_frmr_key pinned_key = { .num_dma_blocks = 64 };
@@ -22,6 +24,17 @@ static void ulp_mr_before_the_pools_is_not_pooled(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, mlx5r_frmr_pools_init(&hca->dev->ib_dev), 0);
 	hca_release(hca, mr);
 	KUNIT_EXPECT_EQ(test, hca->live, 0);
+}
+
+static void umrs_need_their_pd(struct kunit *test)
+{
+	struct fake_hca *hca = test->priv;
+
+	kunit_deactivate_static_stub(test, mlx5r_umr_resource_init);
+	mutex_init(&hca->dev->umrc.init_lock);
+	hca->dev->umrc.pd = NULL;
+	KUNIT_EXPECT_EQ(test, mlx5r_umr_resource_init(hca->dev), -EAGAIN);
+	hca->dev->umrc.pd = &hca->umr_pd.ibpd;
 }
 
 static void user_mr_before_the_pools_is_not_pooled(struct kunit *test)
@@ -95,6 +108,7 @@ static void cleanup_goes_on_when_an_mkey_is_lost(struct kunit *test)
 
 static struct kunit_case life_cases[] = {
 	KUNIT_CASE(ulp_mr_before_the_pools_is_not_pooled),
+	KUNIT_CASE(umrs_need_their_pd),
 	KUNIT_CASE(user_mr_before_the_pools_is_not_pooled),
 	KUNIT_CASE(mr_after_the_pools_is_not_pooled),
 	KUNIT_CASE(unpooled_mr_without_pools_tries_once),

@@ -166,6 +166,19 @@ static void mkey_that_a_ulp_left_valid_is_revoked(struct kunit *test)
 			MLX5_GET(mkc, fake_hca_mkey(hca, key)->mkc, free), 1);
 }
 
+/* REG_MR of the next owner sets that right, but does not take it away. */
+static void remote_atomics_of_a_ulp_end_with_it(struct kunit *test)
+{
+	struct fake_hca *hca = test->priv;
+	struct ib_mr *mr = hca_alloc_mem_reg(hca);
+
+	MLX5_SET(mkc, hca_context_of(hca, mr), a, 1);
+	hca_release(hca, mr);
+	mr = hca_alloc_mem_reg(hca);
+	KUNIT_EXPECT_EQ(test, hca->creates, 1);
+	KUNIT_EXPECT_EQ(test, MLX5_GET(mkc, hca_context_of(hca, mr), a), 0);
+}
+
 static void mkey_that_can_not_be_revoked_is_dropped(struct kunit *test)
 {
 	const struct hca_mr_case *param = test->param_value;
@@ -279,6 +292,7 @@ static void failed_implicit_mr_returns_its_mkeys(struct kunit *test)
 static struct kunit_case return_cases[] = {
 	KUNIT_CASE_PARAM(dereg_returns_the_mkey, pooled_gen_params),
 	KUNIT_CASE(mkey_that_a_ulp_left_valid_is_revoked),
+	KUNIT_CASE(remote_atomics_of_a_ulp_end_with_it),
 	KUNIT_CASE_PARAM(mkey_that_can_not_be_revoked_is_dropped,
 			 pooled_gen_params),
 	KUNIT_CASE_PARAM(failed_dereg_leaves_the_mkey_with_its_mr,

@@ -150,6 +150,39 @@ static void failed_rereg_in_place_still_returns_the_mkey(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hca_only_pool(hca).idle, 1);
 }
 
+/* A UMR that changes an mkey in use fails on one that is free. */
+static void rereg_of_access_after_a_failed_one_takes_another_mkey(struct kunit *test)
+{
+	struct fake_hca *hca = test->priv;
+	struct ib_mr *mr = hca_reg_page(hca);
+	struct ib_mr *new;
+
+	hca->good_umrs = 1;
+	hca->bad_umrs = 1;
+	KUNIT_EXPECT_PTR_EQ(test, rereg_pages(hca, mr, 1), ERR_PTR(-EFAULT));
+	new = hca_adopt(hca, rereg_access(mr, TEST_ALL_ACCESS), &hca->pd,
+			IB_MR_TYPE_USER);
+	KUNIT_EXPECT_EQ(test, MLX5_GET(mkc, hca_context_of(hca, new), free), 0);
+	KUNIT_EXPECT_EQ(test, MLX5_GET(mkc, hca_context_of(hca, new), rw), 1);
+	hca_release(hca, mr);
+	hca_release(hca, new);
+	KUNIT_EXPECT_EQ(test, hca_only_pool(hca).idle, 2);
+}
+
+static void rereg_that_failed_can_be_repeated(struct kunit *test)
+{
+	struct fake_hca *hca = test->priv;
+	struct ib_mr *mr = hca_reg_page(hca);
+
+	hca->good_umrs = 1;
+	hca->bad_umrs = 1;
+	KUNIT_EXPECT_PTR_EQ(test, rereg_pages(hca, mr, 1), ERR_PTR(-EFAULT));
+	KUNIT_EXPECT_NULL(test, rereg_pages(hca, mr, 1));
+	KUNIT_EXPECT_NULL(test, rereg_access(mr, TEST_ALL_ACCESS));
+	KUNIT_EXPECT_EQ(test, MLX5_GET(mkc, hca_context_of(hca, mr), free), 0);
+	KUNIT_EXPECT_EQ(test, hca->creates, 1);
+}
+
 /* The mkey is in the new PD; of the PD of the MR, ib_core keeps the books. */
 static void rereg_of_all_leaves_the_pd_to_ib_core(struct kunit *test)
 {
@@ -202,6 +235,8 @@ static struct kunit_case user_mr_cases[] = {
 	KUNIT_CASE(rereg_of_pd_keeps_the_mkey),
 	KUNIT_CASE(rereg_of_fixed_access_moves_to_another_pool),
 	KUNIT_CASE(failed_rereg_in_place_still_returns_the_mkey),
+	KUNIT_CASE(rereg_of_access_after_a_failed_one_takes_another_mkey),
+	KUNIT_CASE(rereg_that_failed_can_be_repeated),
 	KUNIT_CASE(rereg_of_all_leaves_the_pd_to_ib_core),
 	KUNIT_CASE_PARAM(failed_rereg_of_all_changes_nothing,
 			 rereg_umr_gen_params),

@@ -303,8 +303,8 @@ TEST_F(mr, not_paged_on_demand_refuses_to_be_prefetched)
 
 	if (!mr)
 		SKIP(return, "no paging on demand");
-	EXPECT_EQ(EINVAL, prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));
-	EXPECT_EQ(EINVAL, prefetch(0, &sge));
+	EXPECT_NE(0, prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));
+	EXPECT_NE(0, prefetch(0, &sge));
 	sge.addr = (uintptr_t)mem;
 	sge.lkey = mr->lkey;
 	EXPECT_EQ(0, prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));

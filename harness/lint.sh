@@ -69,6 +69,9 @@ SHIM_TYPES+=,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO,AVOID_BUG,USE_LOCKDEP
 SHIM_TYPES+=,EXPORT_SYMBOL,SUSPECT_CODE_INDENT,UNCOMMENTED_DEFINITION
 SHIM_TYPES+=,ARCH_DEFINES,CAMELCASE
 
+# Not every 6.12 has kmalloc_obj().
+OLD_TYPES=ALLOC_WITH_SIZEOF
+
 # What is beside the shims: the mail that brings both is excused from more.
 check_users_of_shims()
 {
@@ -78,9 +81,10 @@ check_users_of_shims()
 		case $f in
 		tools/testing/frmr_pools/include/*) ;;
 		tools/testing/frmr_pools/fuzz.c)
-			checkpatch --ignore CAMELCASE -f "$f" || status=1 ;;
+			checkpatch --ignore "$OLD_TYPES,CAMELCASE" -f "$f" ||
+				status=1 ;;
 		tools/testing/frmr_pools/*)
-			checkpatch -f "$f" || status=1 ;;
+			checkpatch --ignore $OLD_TYPES -f "$f" || status=1 ;;
 		esac
 	done
 	return $status
@@ -154,7 +158,7 @@ is_shared()
 }
 
 # A mail that another base has, too, is looked at there. Commits of mainline are
-# not at hand, and not every 6.12 has kmalloc_obj(). What is said of files that
+# not at hand. What is said of files that
 # come and go is not for us: check_maintainers asks for more.
 check_mails()
 {
@@ -163,7 +167,7 @@ check_mails()
 	mapfile -t mails < <(ls "$LINT_SERIES"/*.patch)
 	read_stack && make_checkpatch_root || return
 	for i in "${!mails[@]}"; do
-		ignore=FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID,ALLOC_WITH_SIZEOF
+		ignore=FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID,$OLD_TYPES
 		case ${STEPS[i - 1]} in
 		rdma-core-frmr-trace.patch) ignore+=,$TRACE_TYPES ;;
 		tools-testing-frmr-pools.patch) ignore+=,$SHIM_TYPES ;;

@@ -165,7 +165,7 @@ static int run_object(const struct options *opt, int argc, char **argv)
 }
 
 /* What each object needs at least; NULL if there is no such object. */
-static const char *expected(const char *object, int *words)
+static const char *object_usage(const char *object, int *words)
 {
 	*words = 2;
 	if (!strcmp(object, "resource") || !strcmp(object, "res"))
@@ -185,7 +185,7 @@ static int run_command(const struct options *opt, int argc, char **argv)
 		fputs(usage, argc ? stdout : stderr);
 		return argc ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
-	what = expected(argv[0], &words);
+	what = object_usage(argv[0], &words);
 	if (!what)
 		return usage_error("unknown object", argv[0]);
 	if (argc > 1 && !strcmp(argv[1], "help")) {

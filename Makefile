@@ -10,18 +10,17 @@
 # FLAVOUR=plain|debug|kcsan	which kernel: debug has KASAN, lockdep and the
 #			like, kcsan detects data races; compat: mainline's mlx5 on
 #			this core (with BASE=7.3); base: the unmodified kernel
-# CONFIG=/path/to/file	configure the packages with it instead of with Debian's
 # IMPL=/path/to/dir	benchmark the frmr_pools.c there instead of ours
 # BENCH=native|guest	only this part of the benchmarks
 # SAVE=1		keep their results in doc/bench
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export BASE FLAVOUR LINUX CONFIG IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
+export BASE FLAVOUR LINUX IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
 
 help:
-	@echo 'make run       see the pools at work: boots the kernel in QEMU and lets'
-	@echo '               real RDMA programs register memory'
+	@echo 'make run       see the pools at work, in minutes: boots Debian'"'"'s own kernel'
+	@echo '               in QEMU and lets real RDMA programs register memory'
 	@echo 'make check     all tests; ends with "N passed, N failed, N skipped"'
 	@echo '  make kunit     only the unit tests'
 	@echo '  make selftest  only the tests in the booted kernel'
@@ -32,9 +31,9 @@ help:
 	@echo 'make bench     how fast it is, beside mainline; plots in build/bench'
 	@echo 'make series    the patches as mails, in build/series'
 	@echo 'make steps     apply one mail after the other, and compile each time'
-	@echo 'make deb       Debian packages, in build/deb'
-	@echo '  make debcheck  of a small kernel, and boot it'
-	@echo '  make dkms      of the modules for DKMS, and of the tool; not tried yet'
+	@echo 'make deb       Debian packages: the modules for DKMS, and the tool; in build/deb'
+	@echo '  make debcheck  install them on a Debian made for that, boot it, and remove'
+	@echo '                 them again'
 	@echo 'make tree      prepare the kernel tree in build/linux'
 	@echo 'make kernel    build the kernel'
 	@echo 'make shell     a shell in the booted kernel; VHCA=1: with a virtual ConnectX'
@@ -47,12 +46,11 @@ help:
 	@echo 'TESTS=vhca.sh  only these programs (selftest)'
 	@echo 'BASE=7.3       the series for Linux 7.3, in build/7.3; else for 6.12'
 	@echo 'LINUX=/path    your own Linux tree, of one of these, instead of Debian'"'"'s'
-	@echo 'CONFIG=/path   the configuration of the kernel in the packages (deb)'
 	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'
 	@echo 'BENCH=native   only the core in user space; BENCH=guest: only the kernels'
 	@echo 'SAVE=1         keep results and plots in doc/bench (bench)'
 
-run check kunit selftest pyverbs userspace lint bench shell series steps deb dkms \
+run check kunit selftest pyverbs userspace lint bench shell series steps deb \
 debcheck:
 	@harness/$@.sh
 
@@ -66,4 +64,4 @@ clean:
 	rm -rf build
 
 .PHONY: help run check kunit selftest pyverbs userspace lint bench shell
-.PHONY: series steps deb dkms debcheck tree kernel clean
+.PHONY: series steps deb debcheck tree kernel clean

@@ -1,74 +1,55 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Debian packages of the kernel with the series, in build/deb.
-#
-# CONFIG=/path	the configuration, say /boot/config-$(uname -r); without it,
-#		Debian's own for this architecture
+# Debian packages, in build/deb: frmr-pools-dkms, the modules as source for DKMS,
+# and rdma-frmr, the tool.
 
 . "$(dirname "$0")/lib.sh"
 
-DEB=${DEB:-$BUILD/deb}
-SOURCE=$DEB/linux
-ARCH=$(dpkg --print-architecture)
+DEB=$BUILD/deb
 
-DEB_PACKAGES="gcc libc6-dev flex bison bc libelf-dev libssl-dev ccache cpio kmod
-debhelper dpkg-dev rsync xz-utils python3 git"
+DEB_PACKAGES="gcc libc6-dev dpkg-dev debhelper dh-dkms lintian pkg-config
+libmnl-dev libjson-c-dev rsync"
 
-debian_config()
+# The fields @NAME@ of the packaging
+fill_in()
 {
-	local config=/usr/src/linux-config-6.12/config.${ARCH}_none_$ARCH.xz
+	local maintainer date files
 
-	need linux-config-6.12
-	[ -f "$config" ] || die "Debian has no configuration for $ARCH"
-	xz -dc "$config"
+	mapfile -t files < <(find "$SOURCE/debian" -type f)
+
+	maintainer=$(git -C "$TOP" log -1 --format='%an <%ae>')
+	date=$(git -C "$TOP" log -1 --format=%cD)
+	sed -i -e "s/@BASE@/$BASE/g" -e "s/@VERSION@/$PACKAGED/g" \
+		-e "s/@MAINTAINER@/$maintainer/g" -e "s/@DATE@/$date/g" "${files[@]}"
 }
 
-# place_source: the base with the series, as git am leaves it; no repository, so
-# that the kernel's version is what Debian calls it
 place_source()
 {
-	rm -rf "$SOURCE"
-	mkdir -p "$DEB"
-	clone_tree "$(cat "$TREE/.frmr/origin")" "$SOURCE"
-	"$TOP/harness/apply.sh" "$DEB/series" "$SOURCE"
-	rm -rf "$SOURCE/.git"
+	rm -rf "$DEB"
+	mkdir -p "$SOURCE"
+	place_modules "$SOURCE/src"
+	# The kernel's modules have no version. DKMS would take ours for the same.
+	mkdir "$SOURCE/force"
+	echo frmr-pools_version-override >"$SOURCE/force/frmr-pools"
+	cp -rL "$TREE/tools/rdma" "$SOURCE/tool"
+	make -s -C "$TREE" O="$DEB/headers" headers
+	cp -r "$DEB/headers/usr/include" "$SOURCE/uapi"
+	cp -r "$TOP/packaging/debian" "$SOURCE"
+	fill_in
 }
 
-build()
-{
-	make -j"$JOBS" -C "$SOURCE" O="$SOURCE/build" CC="ccache gcc" \
-		LOCALVERSION=-frmr "$@"
-}
-
-# configure: Debian's keys are not ours, and nobody waits for debugging symbols.
-configure()
-{
-	mkdir -p "$SOURCE/build"
-	if [ -n "${CONFIG:-}" ]; then
-		cat "$CONFIG"
-	else
-		debian_config
-	fi >"$SOURCE/build/.config"
-	"$SOURCE/scripts/config" --file "$SOURCE/build/.config" \
-		--set-str SYSTEM_TRUSTED_KEYS "" \
-		--enable DEBUG_INFO_NONE --disable DEBUG_INFO_DWARF4 \
-		--disable DEBUG_INFO_DWARF5 \
-		--disable DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT
-	build -s olddefconfig
-	grep -q ^CONFIG_INFINIBAND= "$SOURCE/build/.config" ||
-		die "no CONFIG_INFINIBAND in this configuration"
-}
-
-[ -z "${CONFIG:-}" ] || [ -f "$CONFIG" ] || die "CONFIG=$CONFIG is no file"
+[ "$BASE" = 6.12 ] ||
+	die "packages are for Linux 6.12: others of Debian have no MODVERSIONS"
 # shellcheck disable=SC2086
 need $DEB_PACKAGES
-"$TOP/harness/series.sh" "$DEB/series"
+"$TOP/harness/tree.sh"
+. "$TOP/harness/outside.sh"
+PACKAGED=$UPSTREAM+frmr1
+SOURCE=$DEB/frmr-pools-$PACKAGED
+say "packages for Linux $UPSTREAM"
 place_source
-configure
-say "building the packages; with Debian's configuration that takes hours"
-build bindeb-pkg >"$DEB/log" 2>&1 ||
-	{ grep -E 'error|\*\*\*' -A5 "$DEB/log" | head -30 >&2
-	  die "the packages do not build, see $DEB/log"; }
-rm -f "$DEB"/*.deb
-mv "$SOURCE"/*.deb "$DEB"
-say "apt install" "$DEB"/linux-image-*.deb
+(cd "$SOURCE" && dpkg-buildpackage -b -us -uc) >"$DEB/log" 2>&1 ||
+	{ tail -30 "$DEB/log" >&2; die "the packages do not build, see $DEB/log"; }
+lintian --fail-on error "$DEB"/frmr-pools_*.changes >"$DEB/lintian" 2>&1 ||
+	{ cat "$DEB/lintian" >&2; die "lintian has found errors"; }
+say "sudo apt install" "$DEB"/*.deb

@@ -4,32 +4,7 @@
 # once. Prints the folder.
 
 . "$(dirname "$0")/lib.sh"
-
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-
-# apt with lists and a cache of its own: the machine's does not change.
-private()
-{
-	"$1" -o Dir::State::Lists="$tmp/lists" -o Dir::Cache="$tmp/cache" \
-		-o Dir::State::status=/dev/null \
-		-o Dir::Etc::SourceList="$tmp/sources.list" \
-		-o Dir::Etc::SourceParts=/dev/null \
-		-o Acquire::Languages=none -o APT::Sandbox::User=root \
-		-o APT::Update::Error-Mode=any "${@:2}"
-}
-
-# quietly WHY COMMAND...: what it prints is shown if it fails
-quietly()
-{
-	"${@:2}" >"$tmp/log" 2>&1 || { cat "$tmp/log" >&2; die "$1"; }
-}
-
-update()
-{
-	mkdir -p "$tmp/lists/partial" "$tmp/cache/archives/partial"
-	echo "deb [signed-by=$KEYRING] $ARCHIVE" >"$tmp/sources.list"
-	quietly "can't reach the archive $ARCHIVE" private apt-get update -q
-}
+. "$TOP/harness/archive.sh"
 
 # pick_version: the pinned one; or, where another will do, the newest there is
 pick_version()
@@ -63,11 +38,7 @@ fetch()
 {
 	local version
 
-	tmp=$(mktemp -d "$CACHE/fetch.XXXXXX")
-	trap 'rm -rf "$tmp"' EXIT
-	chmod 755 "$tmp"
-	cd "$tmp"
-	update
+	open_archive
 	version=$(pick_version)
 	to=$CACHE/linux-$version
 	[ ! -d "$to" ] || return 0
@@ -79,8 +50,5 @@ fetch()
 }
 
 to=$CACHE/linux-$VERSION
-if [ ! -d "$to" ]; then
-	need xz-utils debian-archive-keyring
-	fetch
-fi
+[ -d "$to" ] || fetch
 echo "$to"

@@ -7,6 +7,7 @@
 # goes to build/guest/NAME/console. Ends with the script's exit status.
 # Without SCRIPT it boots for what the kernel does by itself, as the KUnit tests.
 #
+# IMAGE=kernel and INITRD=file boot another one than ours; DISK=image has its root.
 # ACCEL=kvm for speed where that works, TIMEOUT=seconds, APPEND=kernel options.
 # ICOUNT=y: the guest's time is the number of its instructions, one each ns, and
 # stands still while the machine does something else.
@@ -17,7 +18,7 @@ NAME=$1
 shift
 OUT=$BUILD/guest/$NAME
 ACCEL=${ACCEL:-tcg,thread=multi}
-CLOCK=()
+CLOCK=() DISKS=()
 if [ -n "${ICOUNT:-}" ]; then
 	ACCEL=tcg,thread=single
 	CLOCK=(-icount "shift=0,sleep=off")
@@ -34,12 +35,18 @@ esac
 	APPEND="kcsan.early_enable=1 kcsan.udelay_task=500 ${APPEND:-}"
 
 IMAGE=${IMAGE:-$KBUILD/arch/x86/boot/bzImage}
+ROOT="rootfstype=9p root=root ro \
+rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose"
+[ -z "${INITRD:-}" ] || DISKS=(-initrd "$INITRD")
+if [ -n "${DISK:-}" ]; then
+	DISKS+=(-drive "file=$DISK,format=raw,if=virtio")
+	ROOT="root=/dev/vda rw DISK=y"
+fi
 # An emulated CPU may have to wait long for a real one: no stall before 2 minutes.
 # The memory at 1 GiB is for the virtual ConnectX.
 APPEND="console=ttyS0 loglevel=7 panic=-1 oops=panic \
 rcupdate.rcu_cpu_stall_timeout=120 memmap=16M\$1G \
-rootfstype=9p root=root rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
-ro init=$TOP/harness/guest/init TOP=$TOP BUILD=$BUILD TREE=$TREE OUT=$OUT \
+$ROOT init=$TOP/harness/guest/init TOP=$TOP BUILD=$BUILD TREE=$TREE OUT=$OUT \
 FLAVOUR=$FLAVOUR $BOOT ${APPEND:-}"
 
 need qemu-system-x86
@@ -53,7 +60,7 @@ status=0
 timeout --foreground "$TIMEOUT" qemu-system-x86_64 \
 	-accel "$ACCEL" "${CLOCK[@]}" -cpu max -smp 2 -m $MEMORY \
 	-nodefaults -no-user-config -display none -no-reboot \
-	-kernel "$IMAGE" -append "$APPEND" \
+	-kernel "$IMAGE" "${DISKS[@]}" -append "$APPEND" \
 	-device virtio-rng-pci \
 	-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
 	-virtfs local,path="$OUT",mount_tag=out,security_model=none,multidevs=remap \

@@ -4,12 +4,10 @@
 # objects and all.
 
 . "$(dirname "$0")/lib.sh"
+. "$TOP/harness/progress.sh"
 
 LOG=$BUILD/kernel-$FLAVOUR.log
 FRAGMENT=$BUILD/$FLAVOUR.config
-
-# What the last build of this flavour took, of how many steps: for the display.
-LAST=$CACHE/build-$BASE-$FLAVOUR
 
 merge_fragments()
 {
@@ -48,42 +46,12 @@ configure()
 	check_config
 }
 
-# Counts the steps that make announces. On a terminal one line that counts up,
-# else a line now and then.
-show_progress()
-{
-	local steps=0 start=$SECONDS shown=-30 of last_steps=0 last_time=0
-	local line now cr=
-
-	[ ! -f "$LAST" ] || read -r last_steps last_time <"$LAST"
-	of="of about ${last_steps}, last time it took $(in_time "$last_time")"
-	[ "$last_steps" -gt 0 ] || of="of about 2000 from scratch"
-	[ ! -t 2 ] || cr=$'\r'
-	while read -r line; do
-		case $line in
-		CC*|AS*|LD*|AR*|HOST*|GEN*|UPD*|VDSO*) steps=$((steps + 1)) ;;
-		*) continue ;;
-		esac
-		now=$((SECONDS - start))
-		[ $((now - shown)) -ge $((${#cr} ? 1 : 30)) ] || continue
-		shown=$now
-		printf '%s   %s kernel: %5d steps %s, %s%s' "$cr" "$FLAVOUR" \
-			"$steps" "$of" "$(in_time "$now")" \
-			"${cr:-$'\n'}" >&2
-	done
-	now=$((SECONDS - start))
-	printf '%s   %s kernel: %5d steps in %s%*s\n' "$cr" "$FLAVOUR" \
-		"$steps" "$(in_time "$now")" $((${#cr} * 40)) '' >&2
-	# A rebuild of a few files says nothing about a whole one.
-	[ "$steps" -lt 1000 ] || echo "$steps $now" >"$LAST"
-}
-
 need gcc libc6-dev flex bison bc libelf-dev libssl-dev ccache cpio kmod
 exec {lock}>"$BUILD/kernel-$FLAVOUR.lock"
 flock "$lock"
 say "building the $FLAVOUR kernel"
 configure
 make -j"$JOBS" -C "$TREE" O="$KBUILD" CC="ccache gcc" bzImage 2>&1 |
-	tee "$LOG" | show_progress ||
+	tee "$LOG" | show_progress "$FLAVOUR kernel" 2000 ||
 	{ grep -E 'error|warning|\*\*\*' -A5 "$LOG" | head -40 >&2
 	  die "the kernel does not build, see $LOG"; }

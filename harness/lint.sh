@@ -352,7 +352,8 @@ check_shell()
 	cd "$TOP" || return
 	# shellcheck disable=SC2046
 	shellcheck -x -P harness -e SC1091 harness/*.sh .ci/run \
-		harness/guest/* $(files '*.sh' '*.bash-completion')
+		harness/guest/* packaging/{initrd,layout} \
+		$(files '*.sh' '*.bash-completion')
 }
 
 check_programs()

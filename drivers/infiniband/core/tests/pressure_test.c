@@ -74,20 +74,27 @@ static void frmr_pressure_leaves_the_pins(struct kunit *test)
 	FRMR_EXPECT_POOL(test, 100, 0, 0);
 }
 
-static void frmr_cleanup_waits_for_pressure(struct kunit *test)
+/* While @fn destroys handles, cleanup does not go on. */
+static void frmr_expect_cleanup_to_wait(struct kunit *test,
+					int (*fn)(struct frmr_mock *mock))
 {
 	struct frmr_mock *mock = test->priv;
-	struct frmr_thread *work, *cleanup;
+	struct frmr_thread *busy, *cleanup;
 
-	frmr_stock(test, 8, 1000);
-	frmr_scan(mock, 1000);
-	work = frmr_start_slow_destroy(test, frmr_mock_run_queued);
+	busy = frmr_start_slow_destroy(test, fn);
 	cleanup = frmr_start_cleanup(test);
 	KUNIT_EXPECT_FALSE(test, frmr_ended(cleanup));
 	frmr_let_call_end(mock);
-	frmr_join(work);
+	frmr_join(busy);
 	frmr_join(cleanup);
 	KUNIT_EXPECT_EQ(test, mock->live, 0);
+}
+
+static void frmr_cleanup_waits_for_pressure(struct kunit *test)
+{
+	frmr_stock(test, 8, 1000);
+	frmr_scan(test->priv, 1000);
+	frmr_expect_cleanup_to_wait(test, frmr_mock_run_queued);
 }
 
 /* The work item may end before the shrinker goes on. */
@@ -99,20 +106,11 @@ static bool frmr_run_at_once(struct work_struct *work)
 
 static void frmr_cleanup_waits_after_quick_pressure(struct kunit *test)
 {
-	struct frmr_mock *mock = test->priv;
-	struct frmr_thread *reclaim, *cleanup;
-
 	frmr_stock(test, 8, 100);
 	kunit_activate_static_stub(test, frmr_queue, frmr_run_at_once);
-	frmr_scan(mock, 10);
+	frmr_scan(test->priv, 10);
 	FRMR_EXPECT_POOL(test, 8, 90, 0);
-	reclaim = frmr_start_slow_destroy(test, frmr_reclaim_all);
-	cleanup = frmr_start_cleanup(test);
-	KUNIT_EXPECT_FALSE(test, frmr_ended(cleanup));
-	frmr_let_call_end(mock);
-	frmr_join(reclaim);
-	frmr_join(cleanup);
-	KUNIT_EXPECT_EQ(test, mock->live, 0);
+	frmr_expect_cleanup_to_wait(test, frmr_reclaim_all);
 }
 
 static struct kunit_case frmr_pressure_cases[] = {

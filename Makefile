@@ -3,9 +3,9 @@
 #
 # BASE=6.12|7.3	the kernel that the series is for; 6.12 if nothing is said
 # LINUX=/path/to/tree	use that tree, of one of these, instead of Debian's
-# VHCA=1		with a virtual ConnectX (shell)
-# TESTS="vhca.sh ..."	only these (selftest)
-# VHCA_REGISTRATIONS=N	verify so many on the virtual ConnectX (selftest)
+# SIM=1		with a simulated ConnectX (shell)
+# TESTS="sim.sh ..."	only these (selftest)
+# SIM_REGISTRATIONS=N	verify so many on the simulated ConnectX (selftest)
 # TIMEOUT=SECONDS	of a guest
 # FLAVOUR=plain|debug|kcsan	which kernel: debug has KASAN, lockdep and the
 #			like, kcsan detects data races; compat: mainline's mlx5 on
@@ -16,7 +16,7 @@
 
 SHELL = /bin/bash
 FLAVOUR ?= plain
-export BASE FLAVOUR LINUX IMPL VHCA TESTS VHCA_REGISTRATIONS TIMEOUT BENCH SAVE
+export BASE FLAVOUR LINUX IMPL SIM TESTS SIM_REGISTRATIONS TIMEOUT BENCH SAVE
 
 help:
 	@echo 'make run       see the pools at work, in minutes: boots Debian'"'"'s own kernel'
@@ -36,14 +36,14 @@ help:
 	@echo '                 them again'
 	@echo 'make tree      prepare the kernel tree in build/linux'
 	@echo 'make kernel    build the kernel'
-	@echo 'make shell     a shell in the booted kernel; VHCA=1: with a virtual ConnectX'
+	@echo 'make shell     a shell in the booted kernel; SIM=1: with a ConnectX'
 	@echo 'make clean     remove build/; the cache stays'
 	@echo
 	@echo 'FLAVOUR=debug  with KASAN, lockdep and the like (kunit, selftest, shell)'
 	@echo 'FLAVOUR=kcsan  with a detector of data races (the same)'
 	@echo 'FLAVOUR=compat BASE=7.3  with the mlx5 of mainline (the same)'
 	@echo 'FLAVOUR=base   the unmodified kernel (selftest, with TESTS)'
-	@echo 'TESTS=vhca.sh  only these programs (selftest)'
+	@echo 'TESTS=sim.sh   only these programs (selftest)'
 	@echo 'BASE=7.3       the series for Linux 7.3, in build/7.3; else for 6.12'
 	@echo 'LINUX=/path    your own Linux tree, of one of these, instead of Debian'"'"'s'
 	@echo 'IMPL=/path     another frmr_pools.c with the same interface (bench)'

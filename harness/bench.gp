@@ -20,7 +20,7 @@ if (format eq "svg") {
 }
 
 devices = "rxe mlx5"
-titles = "'Soft-RoCE' 'mlx5 on a virtual ConnectX'"
+titles = "'Soft-RoCE' 'mlx5 on a simulated ConnectX'"
 left = "rxe fw1"
 left_titles = "'no delay' \
 'an mkey takes the firmware 230 us, one at a time'"

@@ -66,7 +66,7 @@ build_kernel()
 
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
-	"$TOP/harness/modules.sh" mlx5_vhca rxe_delay
+	"$TOP/harness/modules.sh" mlx5_sim rxe_delay
 }
 
 # boot FLAVOUR: one round of samples

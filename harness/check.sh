@@ -41,7 +41,7 @@ check_base()
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
 	build_programs
-	"$TOP/harness/modules.sh" mlx5_vhca
+	"$TOP/harness/modules.sh" mlx5_sim
 
 	[ "$FLAVOUR" != compat ] || check "mlx5: mainline's" diff -r \
 		"$(cat "$TREE/.frmr/origin")/$MLX5_FOLDER" "$TREE/$MLX5_FOLDER"
@@ -59,7 +59,7 @@ check_base()
 }
 
 # What meets the kernel where that is different
-DIFFERENT_TESTS="mr_verbs nl_fuzz vhca.sh vhca_pools.sh vhca_faults.sh"
+DIFFERENT_TESTS="mr_verbs nl_fuzz sim.sh sim_pools.sh sim_faults.sh"
 
 # check_other BASE: what is different there. That Debian's archive may not have
 # that kernel any more is no fault of what is tested.

@@ -85,14 +85,14 @@ remove_packages()
 		frmr-pools-dkms rdma-frmr
 }
 
-# The virtual ConnectX, as anybody would build a module for this kernel
+# The simulated ConnectX, as anybody would build a module for this kernel
 build_adapter()
 {
-	local dir=/usr/src/mlx5_vhca
+	local dir=/usr/src/mlx5_sim
 
-	as_root cp -rL "$TREE/tools/testing/mlx5_vhca" "$ROOT$dir"
-	must "the virtual ConnectX does not build" in_root make \
-		-C "/lib/modules/$ABI/build" M=$dir mlx5_vhca.ko
+	as_root cp -rL "$TREE/tools/testing/mlx5_sim" "$ROOT$dir"
+	must "the simulated ConnectX does not build" in_root make \
+		-C "/lib/modules/$ABI/build" M=$dir mlx5_sim.ko
 }
 
 # modules REGEX: of the lines that say what each module needs

@@ -43,7 +43,7 @@ if [ -n "${DISK:-}" ]; then
 	ROOT="root=/dev/vda rw DISK=y"
 fi
 # An emulated CPU may have to wait long for a real one: no stall before 2 minutes.
-# The memory at 1 GiB is for the virtual ConnectX.
+# The memory at 1 GiB is for the simulated ConnectX.
 APPEND="console=ttyS0 loglevel=7 panic=-1 oops=panic \
 rcupdate.rcu_cpu_stall_timeout=120 memmap=16M\$1G \
 $ROOT init=$TOP/harness/guest/init TOP=$TOP BUILD=$BUILD TREE=$TREE OUT=$OUT \

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds modules of tools/testing for the kernel that was built:
 # harness/modules.sh NAME...
-# Each ends up in build/FLAVOUR-NAME: links to the sources, so that no object is
-# among them.
+# Each ends up in build/modules/FLAVOUR-NAME: links to the sources, so that no
+# object is among them.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -22,7 +22,7 @@ kernel_make()
 # What the kernel exports; it has no modules of its own.
 kernel_make modules
 for name; do
-	dir=$BUILD/$FLAVOUR-$name
+	dir=$BUILD/modules/$FLAVOUR-$name
 	mkdir -p "$dir"
 	find "$dir" -type l -delete
 	ln -s "$TOP/tools/testing/$name"/{*.[ch],Makefile} "$dir"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# rdma-core's own tests on Soft-RoCE and on the virtual ConnectX. Each has to end
+# rdma-core's own tests on Soft-RoCE and on the simulated ConnectX. Each has to end
 # as on the unmodified kernel, see harness/expect.
 
 . "$(dirname "$0")/lib.sh"
@@ -49,7 +49,7 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 		iproute2
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
-	"$TOP/harness/modules.sh" mlx5_vhca
+	"$TOP/harness/modules.sh" mlx5_sim
 	run_pyverbs
 	finish
 fi

@@ -135,10 +135,12 @@ REPORTS='WARNING: |BUG: |UBSAN: |Oops|general protection|Kernel panic'
 REPORTS+='|INFO: (task|rcu|possible)|unreferenced object|ODEBUG: '
 REPORTS+='|refcount_t: |detected stall|DEBUG_LOCKS_WARN'
 
-# The unmodified drivers: Soft-RoCE reads and writes need_req_skb of a queue pair
-# on two CPUs, mlx5 guesses from the tail of a work queue if there is room.
+# The unmodified kernel: Soft-RoCE reads and writes need_req_skb of a queue pair
+# on two CPUs, mlx5 guesses from the tail of a work queue if there is room, and
+# a sleeper looks if its timer has run.
 RACES='data-race in (rxe_requester / rxe_skb_tx_dtor'
-RACES+='|mlx5_ib_poll_cq / mlx5r_begin_wqe)'
+RACES+='|mlx5_ib_poll_cq / mlx5r_begin_wqe'
+RACES+='|hrtimer_wakeup / schedule_hrtimeout_range_clock)'
 
 RDMA_FUNCTIONS=' (frmr|ib_|nldev|rdma_|rxe_|mlx5|umem|uverbs)[a-z0-9_]*\\+0x'
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The selftests on Soft-RoCE and on the virtual ConnectX: one boot, a KTAP file
-# for each test program. TESTS names some of them, VHCA_REGISTRATIONS says how
+# The selftests on Soft-RoCE and on the simulated ConnectX: one boot, a KTAP file
+# for each test program. TESTS names some of them, SIM_REGISTRATIONS says how
 # many registrations are verified on the latter, TIMEOUT how long all may take:
 # a third of it is for each.
 
@@ -12,7 +12,7 @@ SELFTEST_PACKAGES="rdma-core ibverbs-utils ibverbs-providers perftest iproute2
 jq python3 python3-yaml python3-jsonschema procps trace-cmd"
 
 # Those of the adapter
-ADAPTER_TESTS="vhca.sh vhca_pools.sh vhca_faults.sh vhca_room.sh"
+ADAPTER_TESTS="sim.sh sim_pools.sh sim_faults.sh sim_room.sh"
 
 run_selftests()
 {
@@ -26,7 +26,7 @@ run_selftests()
 	fi
 	# shellcheck disable=SC2086
 	TIMEOUT=$limit "$TOP/harness/guest.sh" "$name" \
-		env VHCA_REGISTRATIONS="${VHCA_REGISTRATIONS:-}" \
+		env SIM_REGISTRATIONS="${SIM_REGISTRATIONS:-}" \
 		LIMIT=$((limit / 3)) MLX5="${MLX5:-}" \
 		"$TOP/harness/guest/selftest" ${TESTS:-} </dev/null >&2 || {
 		say "the guest did not end well"
@@ -46,7 +46,7 @@ if [ "$0" = "${BASH_SOURCE[0]}" ]; then
 	"$TOP/harness/tree.sh"
 	"$TOP/harness/kernel.sh"
 	"$TOP/harness/programs.sh"
-	"$TOP/harness/modules.sh" mlx5_vhca
+	"$TOP/harness/modules.sh" mlx5_sim
 	run_selftests
 	finish
 fi

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What the netlink commands of the FRMR pools do on an adapter that takes long
-# for each command, or fails it: mlx5 on the virtual ConnectX
-# (tools/testing/mlx5_vhca).
+# for each command, or fails it: mlx5 on the simulated ConnectX
+# (tools/testing/mlx5_sim).
 #
 # frmr_reclaim.sh [TEST...]: all tests, or those that are named
 
-# shellcheck source-path=SCRIPTDIR source=vhca_lib.sh
-. "$(dirname "$0")/vhca_lib.sh"
+# shellcheck source-path=SCRIPTDIR source=sim_lib.sh
+. "$(dirname "$0")/sim_lib.sh"
 
 KEY=0:4:0:0
 SAID=/run/frmr-reclaim
@@ -18,7 +18,7 @@ SLOW_US=10000
 
 take_us()
 {
-	echo "$1" >$VHCA/command_time_us
+	echo "$1" >$SIM/command_time_us
 }
 
 has_reclaimed()
@@ -84,13 +84,13 @@ test_a_device_that_goes_ends_a_reclaim()
 	reclaim=$!
 	echo $PCI_DEVICE >$DRIVER/unbind & unbind=$!
 	eventually 5 reclaim_ended $reclaim || status=1
-	[ "$(cat $VHCA/mkeys)" -gt 0 ] || status=1
+	[ "$(cat $SIM/mkeys)" -gt 0 ] || status=1
 	[ $status -eq 0 ] ||
-		ktap_print_msg "the device, with $(cat $VHCA/mkeys) mkeys," \
+		ktap_print_msg "the device, with $(cat $SIM/mkeys) mkeys," \
 			"waits for the command"
 	take_us 0
 	wait $reclaim $unbind
-	equal "mkeys left" "$(cat $VHCA/mkeys)" 0 && return $status
+	equal "mkeys left" "$(cat $SIM/mkeys)" 0 && return $status
 }
 
 test_registrations_go_on_during_a_slow_reclaim()
@@ -172,4 +172,4 @@ test_a_pin_that_is_not_answered_says_so()
 	return $status
 }
 
-run_vhca_tests "$@"
+run_sim_tests "$@"

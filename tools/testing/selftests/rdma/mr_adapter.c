@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the adapter sees of memory regions: on the virtual ConnectX, which
+ * What the adapter sees of memory regions: on the simulated ConnectX, which
  * accesses memory through any key on demand and says why if it can't. The
  * device is RDMA_DEVICE or else mlx5_0.
  */
@@ -11,11 +11,11 @@
 #include <linux/udmabuf.h>
 #include <infiniband/mlx5dv.h>
 #include "../kselftest_harness.h"
-#include "../../mlx5_vhca/vhca_access.h"
-#include "../../mlx5_vhca/vhca_dmabuf.h"
+#include "../../mlx5_sim/sim_access.h"
+#include "../../mlx5_sim/sim_dmabuf.h"
 #include "rdma_util.h"
 
-#define DEBUGFS		"/sys/kernel/debug/mlx5_vhca/"
+#define DEBUGFS		"/sys/kernel/debug/mlx5_sim/"
 #define ACCESS_FILE	DEBUGFS "access"
 #define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 #define MEM_PAGES	4096
@@ -25,7 +25,7 @@
 #define HUGE_BYTES	((size_t)2 << 20)
 #define CHUNK_PAGES	64
 #define ROUNDS		200
-#define MOVER_FILE	"/dev/vhca_dmabuf"
+#define MOVER_FILE	"/dev/sim_dmabuf"
 #define MOVE_EVERY_US	2000
 
 #define ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
@@ -67,7 +67,7 @@ static void set_up(struct __test_metadata *_metadata)
 
 	adapter = open(ACCESS_FILE, O_RDWR);
 	if (adapter < 0)
-		SKIP(return, "no virtual ConnectX: %s", ACCESS_FILE);
+		SKIP(return, "no simulated ConnectX: %s", ACCESS_FILE);
 	ASSERT_EQ(0, rdma_open(&dev, name, 1, RDMA_GID_AUTO));
 	pd = ibv_alloc_pd(dev.context);
 	ASSERT_NE(NULL, pd);
@@ -112,19 +112,19 @@ static __u32 pdn(struct ibv_pd *of)
 }
 
 /* The adapter accesses memory: 0 or the negative errno that says why it can't. */
-static int request(struct vhca_access_request r, void *data)
+static int request(struct sim_access_request r, void *data)
 {
-	static char buf[sizeof(r) + VHCA_ACCESS_MAX];
+	static char buf[sizeof(r) + SIM_ACCESS_MAX];
 	size_t size = sizeof(r);
 
 	memcpy(buf, &r, sizeof(r));
-	if (r.flags & VHCA_ACCESS_WRITE) {
+	if (r.flags & SIM_ACCESS_WRITE) {
 		memcpy(buf + size, data, r.length);
 		size += r.length;
 	}
 	if (write(adapter, buf, size) < 0)
 		return -errno;
-	if (!(r.flags & VHCA_ACCESS_WRITE) &&
+	if (!(r.flags & SIM_ACCESS_WRITE) &&
 	    read(adapter, data, r.length) != r.length)
 		return -EIO;
 	return 0;
@@ -132,23 +132,23 @@ static int request(struct vhca_access_request r, void *data)
 
 static int adapter_reads(__u32 key, const void *addr, void *data, size_t n)
 {
-	return request((struct vhca_access_request) {
+	return request((struct sim_access_request) {
 		.key = key,
 		.pd = pdn(pd),
 		.addr = (uintptr_t)addr,
 		.length = n,
-		.flags = VHCA_ACCESS_REMOTE,
+		.flags = SIM_ACCESS_REMOTE,
 	}, data);
 }
 
 static int adapter_writes(__u32 key, const void *addr, void *data, size_t n)
 {
-	return request((struct vhca_access_request) {
+	return request((struct sim_access_request) {
 		.key = key,
 		.pd = pdn(pd),
 		.addr = (uintptr_t)addr,
 		.length = n,
-		.flags = VHCA_ACCESS_REMOTE | VHCA_ACCESS_WRITE,
+		.flags = SIM_ACCESS_REMOTE | SIM_ACCESS_WRITE,
 	}, data);
 }
 
@@ -167,7 +167,7 @@ static void fill_random(void *data, size_t n)
 /* The adapter reads what is there. */
 static bool reads_memory(__u32 key, char *addr, size_t n)
 {
-	static char data[VHCA_ACCESS_MAX];
+	static char data[SIM_ACCESS_MAX];
 	size_t done, part;
 
 	fill_random(addr, n);
@@ -183,7 +183,7 @@ static bool reads_memory(__u32 key, char *addr, size_t n)
 /* What the adapter writes gets there. */
 static bool writes_memory(__u32 key, char *addr, size_t n)
 {
-	static char data[VHCA_ACCESS_MAX];
+	static char data[SIM_ACCESS_MAX];
 	size_t done, part;
 
 	for (done = 0; done < n; done += part) {
@@ -245,9 +245,9 @@ static void expect_rights(struct __test_metadata *_metadata, struct ibv_mr *mr,
 		int access;
 	} cases[] = {
 		{ 0, 0 },
-		{ VHCA_ACCESS_WRITE, IBV_ACCESS_LOCAL_WRITE },
-		{ VHCA_ACCESS_REMOTE, IBV_ACCESS_REMOTE_READ },
-		{ VHCA_ACCESS_REMOTE | VHCA_ACCESS_WRITE,
+		{ SIM_ACCESS_WRITE, IBV_ACCESS_LOCAL_WRITE },
+		{ SIM_ACCESS_REMOTE, IBV_ACCESS_REMOTE_READ },
+		{ SIM_ACCESS_REMOTE | SIM_ACCESS_WRITE,
 		  IBV_ACCESS_REMOTE_WRITE },
 	};
 	unsigned int i;
@@ -257,7 +257,7 @@ static void expect_rights(struct __test_metadata *_metadata, struct ibv_mr *mr,
 		bool may = (access & cases[i].access) == cases[i].access;
 
 		EXPECT_EQ(may ? 0 : -EACCES,
-			  request((struct vhca_access_request) {
+			  request((struct sim_access_request) {
 				.key = mr->rkey,
 				.pd = pdn(pd),
 				.addr = (uintptr_t)mem,
@@ -303,7 +303,7 @@ TEST_F(mr, belongs_to_its_protection_domain)
 {
 	struct ibv_pd *other = ibv_alloc_pd(dev.context);
 	struct ibv_mr *mr = ibv_reg_mr(pd, mem, PAGE, ACCESS_ALL);
-	struct vhca_access_request r = {
+	struct sim_access_request r = {
 		.pd = pdn(other),
 		.addr = (uintptr_t)mem,
 		.length = 1,
@@ -566,7 +566,7 @@ static bool moving_open(struct __test_metadata *_metadata, struct moving *m,
 	if (m->mover < 0 && errno == ENOENT)
 		return false;
 	ASSERT_LE(0, m->mover);
-	m->fd = ioctl(m->mover, VHCA_DMABUF_CREATE, pages);
+	m->fd = ioctl(m->mover, SIM_DMABUF_CREATE, pages);
 	ASSERT_LE(0, m->fd);
 	m->p = mmap(NULL, m->n, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
 	ASSERT_NE(MAP_FAILED, m->p);
@@ -582,7 +582,7 @@ static void moving_close(struct moving *m)
 
 static int moving_move(struct moving *m)
 {
-	return ioctl(m->mover, VHCA_DMABUF_MOVE, m->fd) ? -errno : 0;
+	return ioctl(m->mover, SIM_DMABUF_MOVE, m->fd) ? -errno : 0;
 }
 
 static struct ibv_mr *moving_register(struct moving *m)

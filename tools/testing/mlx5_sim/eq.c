@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Event queues.
+ *
+ * The driver tells through a register how far it has read and arms a queue
+ * with it. It is one register for all queues and memory here, so that most of
+ * what is written to it is overwritten before it can be seen. So the device
+ * does without: it raises an interrupt for each event, and relies on the driver
+ * to read them before there are more than fit. Most are few at a time: one for
+ * each slot of the command queue, for pages, for each completion queue, which is
+ * armed again only when the event was read, and one page fault for each queue
+ * pair. Thousands of queue pairs that fail at once could overflow a queue unseen.
+ */
+
+#include "sim.h"
+
+void sim_eq_event(struct sim *sim, struct sim_eq *eq, u8 type, u8 subtype,
+		  const union ev_data *data)
+{
+	u32 size = BIT(eq->log_size);
+	struct mlx5_eqe *eqe;
+
+	eqe = sim_buf_at(&eq->buf, (eq->producer & (size - 1)) * sizeof(*eqe),
+			 sizeof(*eqe));
+	if (!eqe)
+		return;
+	eqe->type = type;
+	eqe->sub_type = subtype;
+	eqe->data = *data;
+	/* The driver's as soon as the owner bit changes. */
+	smp_store_release(&eqe->owner, !!(eq->producer & size));
+	eq->producer++;
+	sim_raise_irq(sim, eq->vector);
+}
+
+/* The queue that wants events of a type, or NULL. */
+struct sim_eq *sim_eq_for(struct sim *sim, u8 type)
+{
+	struct sim_eq *eq;
+	unsigned long i;
+
+	xa_for_each(&sim->eqs, i, eq)
+		if (eq->events[type / 64] & BIT_ULL(type % 64))
+			return eq;
+	return NULL;
+}
+
+void sim_async_event(struct sim *sim, u8 type, const union ev_data *data)
+{
+	struct sim_eq *eq = sim_eq_for(sim, type);
+
+	if (eq)
+		sim_eq_event(sim, eq, type, 0, data);
+}
+
+static void sim_eq_free(struct sim *sim, struct sim_eq *eq)
+{
+	xa_erase(&sim->eqs, eq->eqn);
+	sim_buf_free(&eq->buf);
+	kfree(eq);
+}
+
+void sim_eq_reset(struct sim *sim)
+{
+	struct sim_eq *eq;
+	unsigned long i;
+
+	xa_for_each(&sim->eqs, i, eq)
+		sim_eq_free(sim, eq);
+}
+
+u8 sim_create_eq(struct sim *sim, struct sim_cmd *cmd)
+{
+	const void *eqc = MLX5_ADDR_OF(create_eq_in, cmd->in, eq_context_entry);
+	struct sim_eq *eq;
+	int i;
+
+	eq = kzalloc(sizeof(*eq), GFP_KERNEL);
+	if (!eq)
+		return MLX5_CMD_STAT_INT_ERR;
+	eq->log_size = MLX5_GET(eqc, eqc, log_eq_size);
+	eq->uar = MLX5_GET(eqc, eqc, uar_page);
+	eq->vector = MLX5_GET(eqc, eqc, intr);
+	for (i = 0; i < ARRAY_SIZE(eq->events); i++)
+		eq->events[i] = MLX5_GET64(create_eq_in, cmd->in,
+					   event_bitmask[i]);
+	if (eq->vector >= SIM_NUM_VECTORS ||
+	    !sim_resource_exists(sim, SIM_UAR, eq->uar) ||
+	    sim_buf_init(&eq->buf, MLX5_ADDR_OF(create_eq_in, cmd->in, pas),
+			 cmd->in_size - MLX5_ST_SZ_BYTES(create_eq_in),
+			 sizeof(struct mlx5_eqe) << eq->log_size,
+			 MLX5_GET(eqc, eqc, log_page_size) + 12,
+			 MLX5_GET(eqc, eqc, page_offset))) {
+		kfree(eq);
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	}
+	if (xa_alloc_cyclic(&sim->eqs, &eq->eqn, eq,
+			    XA_LIMIT(1, BIT(SIM_LOG_MAX_EQ) - 1),
+			    &sim->next_eqn, GFP_KERNEL) < 0) {
+		sim_buf_free(&eq->buf);
+		kfree(eq);
+		return MLX5_CMD_STAT_LIM_ERR;
+	}
+	MLX5_SET(create_eq_out, cmd->out, eq_number, eq->eqn);
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 sim_destroy_eq(struct sim *sim, struct sim_cmd *cmd)
+{
+	struct sim_eq *eq = xa_load(&sim->eqs, MLX5_GET(destroy_eq_in,
+							cmd->in, eq_number));
+
+	if (!eq)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	sim_eq_free(sim, eq);
+	return MLX5_CMD_STAT_OK;
+}
+
+u8 sim_query_eq(struct sim *sim, struct sim_cmd *cmd)
+{
+	struct sim_eq *eq = xa_load(&sim->eqs, MLX5_GET(query_eq_in, cmd->in,
+							eq_number));
+	void *eqc = MLX5_ADDR_OF(query_eq_out, cmd->out, eq_context_entry);
+
+	if (!eq)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	MLX5_SET(eqc, eqc, log_eq_size, eq->log_size);
+	MLX5_SET(eqc, eqc, uar_page, eq->uar);
+	MLX5_SET(eqc, eqc, intr, eq->vector);
+	MLX5_SET(eqc, eqc, producer_counter, eq->producer);
+	return MLX5_CMD_STAT_OK;
+}

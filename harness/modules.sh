@@ -25,6 +25,6 @@ for name; do
 	dir=$BUILD/modules/$FLAVOUR-$name
 	mkdir -p "$dir"
 	find "$dir" -type l -delete
-	ln -s "$TOP/tools/testing/$name"/{*.[ch],Makefile} "$dir"
+	cp -rs "$TOP/tools/testing/$name/." "$dir"
 	kernel_make M="$dir" modules
 done

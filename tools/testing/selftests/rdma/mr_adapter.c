@@ -12,7 +12,7 @@
 #include <infiniband/mlx5dv.h>
 #include "../kselftest_harness.h"
 #include "../../mlx5_sim/sim_access.h"
-#include "../../mlx5_sim/sim_dmabuf.h"
+#include "../../mlx5_sim/tests/sim_dmabuf.h"
 #include "rdma_util.h"
 
 #define DEBUGFS		"/sys/kernel/debug/mlx5_sim/"

@@ -59,7 +59,7 @@ sees()
 {
 	local status
 
-	insert sim_dmabuf || return
+	insert tests/sim_dmabuf || return
 	! is_mainline || set -- "$@" \
 		-T stays_dead_when_its_object_serves_the_next_one
 	passes mr_adapter "$@"
@@ -84,7 +84,7 @@ test_ulps_register_by_work_requests()
 {
 	local reused
 
-	if ! insert sim_fastreg; then
+	if ! insert tests/sim_fastreg; then
 		ktap_print_msg "$(dmesg | grep sim_fastreg | tail -1)"
 		return 1
 	fi

@@ -29,13 +29,13 @@ HOLD=
 UMR_WARNED=/run/frmr_umr_warned
 PD_WARNED=
 
-# insert MODULE [PARAMETER...]: from where the device's module is
+# insert MODULE [PARAMETER...]: from where the device's module is, or below it
 insert()
 {
 	if [ -n "${SIM_MODULE:-}" ]; then
 		insmod "$(dirname "$SIM_MODULE")/$1.ko" "${@:2}"
 	else
-		modprobe "$@"
+		modprobe "${1##*/}" "${@:2}"
 	fi
 }
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What the device can do, and the objects that are only numbers. */
+/* What the device can do. */
 
 #include "sim.h"
 
 /* Completions name the queue pair by the number that its user gave it. */
 #define SIM_CQE_VERSION	1
 
-#define SIM_PSID		"SIM0000000001"
-#define SIM_DUMP_MKEY		0x00000300
+#define SIM_LOG_MAX_MSG		30
 
-#define SIM_CAP(sim, type, max) ((sim)->caps[type][max])
+#define SIM_CAP(sim, type, max) ((sim)->caps.values[type][max])
 
 enum {
 	SIM_CUR,
@@ -74,14 +73,14 @@ static void sim_general_caps(struct sim *sim, void *cap)
 	SET(null_mkey, 1);
 	SET(dump_fill_mkey, 1);
 	SET(umr_fence, MLX5_CAP_UMR_FENCE_NONE);
-	SET(umr_extended_translation_offset, !sim->short_umrs);
-	SET(umr_modify_entity_size_disabled, sim->fixed_pages);
+	SET(umr_extended_translation_offset, !sim->options.short_umrs);
+	SET(umr_modify_entity_size_disabled, sim->options.fixed_pages);
 	SET(relaxed_ordering_write, 1);
 	SET(relaxed_ordering_read, 1);
 	SET(relaxed_ordering_write_umr, 1);
 	SET(relaxed_ordering_read_umr, 1);
 	SET(pg, 1);
-	SET(log_max_uctx, sim->devx ? SIM_LOG_MAX_UCTX : 0);
+	SET(log_max_uctx, sim->options.devx ? SIM_LOG_MAX_UCTX : 0);
 #undef SET
 }
 
@@ -120,15 +119,15 @@ static void sim_caps_fill(struct sim *sim)
 {
 	int type;
 
-	memset(sim->caps, 0, MLX5_CAP_NUM * sizeof(*sim->caps));
+	memset(sim->caps.values, 0, MLX5_CAP_NUM * sizeof(*sim->caps.values));
 	sim_general_caps(sim, SIM_CAP(sim, MLX5_CAP_GENERAL, SIM_MAX));
 	sim_atomic_caps(SIM_CAP(sim, MLX5_CAP_ATOMIC, SIM_MAX));
 	sim_odp_caps(SIM_CAP(sim, MLX5_CAP_ODP, SIM_MAX),
-		     sim->transport_faults);
+		     sim->options.transport_faults);
 	for (type = 0; type < MLX5_CAP_NUM; type++)
 		memcpy(SIM_CAP(sim, type, SIM_CUR),
 		       SIM_CAP(sim, type, SIM_MAX),
-		       sizeof(sim->caps[0][0]));
+		       sizeof(sim->caps.values[0][0]));
 	/* Faults stop queue pairs, unless the driver wants it otherwise. */
 	MLX5_SET(odp_cap, SIM_CAP(sim, MLX5_CAP_ODP, SIM_CUR),
 		 mem_page_fault, 0);
@@ -136,98 +135,28 @@ static void sim_caps_fill(struct sim *sim)
 
 int sim_caps_init(struct sim *sim)
 {
-	int i;
-
-	sim->caps = kvcalloc(MLX5_CAP_NUM, sizeof(*sim->caps), GFP_KERNEL);
-	if (!sim->caps)
+	sim->caps.values = kvcalloc(MLX5_CAP_NUM, sizeof(*sim->caps.values),
+				    GFP_KERNEL);
+	if (!sim->caps.values)
 		return -ENOMEM;
-	for (i = 0; i < SIM_NUM_RESOURCES; i++)
-		xa_init_flags(&sim->resources[i], XA_FLAGS_ALLOC);
 	sim_caps_fill(sim);
 	return 0;
 }
 
 void sim_caps_cleanup(struct sim *sim)
 {
-	kvfree(sim->caps);
+	kvfree(sim->caps.values);
 }
 
 void sim_caps_reset(struct sim *sim)
 {
-	int i;
-
-	for (i = 0; i < SIM_NUM_RESOURCES; i++)
-		xa_destroy(&sim->resources[i]);
-	sim->initialized = false;
+	sim->caps.frozen = false;
 	sim_caps_fill(sim);
-}
-
-u8 sim_enable_hca(struct sim *sim, struct sim_cmd *cmd)
-{
-	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_disable_hca(struct sim *sim, struct sim_cmd *cmd)
-{
-	return MLX5_CMD_STAT_OK;
 }
 
 u8 sim_init_hca(struct sim *sim, struct sim_cmd *cmd)
 {
-	sim->initialized = true;
-	return MLX5_CMD_STAT_OK;
-}
-
-static u32 sim_count(struct xarray *xa)
-{
-	unsigned long i;
-	void *entry;
-	u32 n = 0;
-
-	xa_for_each(xa, i, entry)
-		n++;
-	return n;
-}
-
-/* A driver that unloads has destroyed everything before. */
-u8 sim_teardown_hca(struct sim *sim, struct sim_cmd *cmd)
-{
-	sim->leaked_mkeys += sim->num_mkeys;
-	sim->leaked_objects += sim_count(&sim->qps) +
-				sim_count(&sim->srqs) +
-				sim_count(&sim->cqs) +
-				sim_count(&sim->eqs) +
-				sim_count(&sim->resources[SIM_PD]);
-	sim_reset_objects(sim);
-	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_query_issi(struct sim *sim, struct sim_cmd *cmd)
-{
-	MLX5_SET(query_issi_out, cmd->out, supported_issi_dw0, BIT(1));
-	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_set_issi(struct sim *sim, struct sim_cmd *cmd)
-{
-	return MLX5_GET(set_issi_in, cmd->in, current_issi) == 1 ?
-		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_PARAM_ERR;
-}
-
-/* What needs no answer and has no effect. */
-u8 sim_accept(struct sim *sim, struct sim_cmd *cmd)
-{
-	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_query_adapter(struct sim *sim, struct sim_cmd *cmd)
-{
-	void *psid = MLX5_ADDR_OF(query_adapter_out, cmd->out,
-				  query_adapter_struct.vsd_contd_psid);
-
-	MLX5_SET(query_adapter_out, cmd->out,
-		 query_adapter_struct.ieee_vendor_id, 0x0002c9);
-	memcpy(psid, SIM_PSID, sizeof(SIM_PSID));
+	sim->caps.frozen = true;
 	return MLX5_CMD_STAT_OK;
 }
 
@@ -241,7 +170,7 @@ u8 sim_query_hca_cap(struct sim *sim, struct sim_cmd *cmd)
 	if (type >= MLX5_CAP_NUM)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	memcpy(MLX5_ADDR_OF(query_hca_cap_out, cmd->out, capability),
-	       SIM_CAP(sim, type, which), sizeof(sim->caps[0][0]));
+	       SIM_CAP(sim, type, which), sizeof(sim->caps.values[0][0]));
 	return MLX5_CMD_STAT_OK;
 }
 
@@ -251,7 +180,7 @@ u8 sim_set_hca_cap(struct sim *sim, struct sim_cmd *cmd)
 	const void *from;
 	void *to;
 
-	if (sim->initialized)
+	if (sim->caps.frozen)
 		return MLX5_CMD_STAT_BAD_SYS_STATE_ERR;
 	if (type >= MLX5_CAP_NUM)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
@@ -263,102 +192,6 @@ u8 sim_set_hca_cap(struct sim *sim, struct sim_cmd *cmd)
 			 MLX5_GET(atomic_caps, from,
 				  atomic_req_8B_endianness_mode));
 	else
-		memcpy(to, from, sizeof(sim->caps[0][0]));
-	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_query_special_contexts(struct sim *sim, struct sim_cmd *cmd)
-{
-#define SET(field, value) \
-	MLX5_SET(query_special_contexts_out, cmd->out, field, value)
-	SET(null_mkey, SIM_NULL_MKEY);
-	SET(dump_fill_mkey, SIM_DUMP_MKEY);
-#undef SET
-	return MLX5_CMD_STAT_OK;
-}
-
-/* All these commands have the number at the same place. */
-static const struct {
-	u16 alloc;
-	u16 dealloc;
-	struct xa_limit limit;
-} sim_resources[] = {
-	[SIM_PD] = {
-		MLX5_CMD_OP_ALLOC_PD, MLX5_CMD_OP_DEALLOC_PD,
-		XA_LIMIT(1, U16_MAX),
-	},
-	[SIM_TD] = {
-		MLX5_CMD_OP_ALLOC_TRANSPORT_DOMAIN,
-		MLX5_CMD_OP_DEALLOC_TRANSPORT_DOMAIN,
-		XA_LIMIT(1, U16_MAX),
-	},
-	[SIM_XRCD] = {
-		MLX5_CMD_OP_ALLOC_XRCD, MLX5_CMD_OP_DEALLOC_XRCD,
-		XA_LIMIT(1, U16_MAX),
-	},
-	[SIM_UAR] = {
-		MLX5_CMD_OP_ALLOC_UAR, MLX5_CMD_OP_DEALLOC_UAR,
-		XA_LIMIT(SIM_FIRST_UAR, SIM_NUM_UARS - 1),
-	},
-	[SIM_Q_COUNTER] = {
-		MLX5_CMD_OP_ALLOC_Q_COUNTER, MLX5_CMD_OP_DEALLOC_Q_COUNTER,
-		XA_LIMIT(1, SIM_NUM_Q_COUNTERS - 1),
-	},
-	[SIM_UCTX] = {
-		MLX5_CMD_OP_CREATE_UCTX, MLX5_CMD_OP_DESTROY_UCTX,
-		XA_LIMIT(1, BIT(SIM_LOG_MAX_UCTX) - 1),
-	},
-};
-
-static enum sim_resource sim_resource_of(u16 opcode)
-{
-	enum sim_resource kind;
-
-	for (kind = 0; kind < SIM_NUM_RESOURCES - 1; kind++)
-		if (opcode == sim_resources[kind].alloc ||
-		    opcode == sim_resources[kind].dealloc)
-			break;
-	return kind;
-}
-
-bool sim_resource_exists(struct sim *sim, enum sim_resource kind, u32 id)
-{
-	return xa_load(&sim->resources[kind], id);
-}
-
-u8 sim_alloc_resource(struct sim *sim, struct sim_cmd *cmd)
-{
-	enum sim_resource kind =
-		sim_resource_of(MLX5_GET(alloc_pd_in, cmd->in, opcode));
-	u32 id;
-
-	if (xa_alloc(&sim->resources[kind], &id, xa_mk_value(1),
-		     sim_resources[kind].limit, GFP_KERNEL))
-		return MLX5_CMD_STAT_LIM_ERR;
-	MLX5_SET(alloc_pd_out, cmd->out, pd, id);
-	return MLX5_CMD_STAT_OK;
-}
-
-static bool sim_pd_in_use(struct sim *sim, u32 pd)
-{
-	return sim_mkey_uses_pd(sim, pd) || sim_qp_uses_pd(sim, pd) ||
-	       sim_srq_uses_pd(sim, pd);
-}
-
-u8 sim_dealloc_resource(struct sim *sim, struct sim_cmd *cmd)
-{
-	enum sim_resource kind =
-		sim_resource_of(MLX5_GET(dealloc_pd_in, cmd->in, opcode));
-	u32 id = MLX5_GET(dealloc_pd_in, cmd->in, pd);
-
-	if (kind == SIM_PD && sim_pd_in_use(sim, id))
-		return MLX5_CMD_STAT_RES_BUSY;
-	return xa_erase(&sim->resources[kind], id) ?
-		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
-}
-
-/* All counters are 0. */
-u8 sim_query_q_counter(struct sim *sim, struct sim_cmd *cmd)
-{
+		memcpy(to, from, sizeof(sim->caps.values[0][0]));
 	return MLX5_CMD_STAT_OK;
 }

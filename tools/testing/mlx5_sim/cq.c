@@ -60,7 +60,7 @@ static void sim_cq_write(struct sim_cq *cq, const struct mlx5_cqe64 *cqe)
 void sim_cq_push(struct sim *sim, u32 cqn, struct mlx5_cqe64 *cqe,
 		 bool solicited)
 {
-	struct sim_cq *cq = xa_load(&sim->cqs, cqn);
+	struct sim_cq *cq = sim_object_get(sim, SIM_CQ, cqn);
 
 	if (!cq || cq->error)
 		return;
@@ -96,10 +96,10 @@ bool sim_cq_poll(struct sim *sim)
 	unsigned long i;
 	bool busy = false;
 
-	xa_for_each(&sim->cqs, i, cq) {
+	sim_for_each(sim, SIM_CQ, i, cq) {
 		if (!sim_cq_due(cq))
 			continue;
-		eq = xa_load(&sim->eqs, cq->eqn);
+		eq = sim_object_get(sim, SIM_EQ, cq->eqn);
 		if (!eq)
 			continue;
 		cq->arm_sn++;
@@ -110,20 +110,12 @@ bool sim_cq_poll(struct sim *sim)
 	return busy;
 }
 
-static void sim_cq_free(struct sim *sim, struct sim_cq *cq)
+void sim_cq_free(struct sim *sim, void *object)
 {
-	xa_erase(&sim->cqs, cq->cqn);
+	struct sim_cq *cq = object;
+
 	sim_buf_free(&cq->ring.buf);
 	kfree(cq);
-}
-
-void sim_cq_reset(struct sim *sim)
-{
-	struct sim_cq *cq;
-	unsigned long i;
-
-	xa_for_each(&sim->cqs, i, cq)
-		sim_cq_free(sim, cq);
 }
 
 /* As a command says, @room bytes of which are the list of pages. */
@@ -150,6 +142,7 @@ u8 sim_create_cq(struct sim *sim, struct sim_cmd *cmd)
 {
 	const void *cqc = MLX5_ADDR_OF(create_cq_in, cmd->in, cq_context);
 	struct sim_cq *cq;
+	u8 status;
 
 	cq = kzalloc(sizeof(*cq), GFP_KERNEL);
 	if (!cq)
@@ -158,43 +151,27 @@ u8 sim_create_cq(struct sim *sim, struct sim_cmd *cmd)
 	cq->overrun_ignored = MLX5_GET(cqc, cqc, oi);
 	cq->doorbell = sim_dma(MLX5_GET64(cqc, cqc, dbr_addr),
 			       2 * sizeof(*cq->doorbell));
-	if (!cq->doorbell || !xa_load(&sim->eqs, cq->eqn) ||
+	if (!cq->doorbell || !sim_object_get(sim, SIM_EQ, cq->eqn) ||
 	    sim_cq_ring_init(&cq->ring, cqc,
 			     MLX5_ADDR_OF(create_cq_in, cmd->in, pas),
 			     cmd->in_size - MLX5_ST_SZ_BYTES(create_cq_in))) {
 		kfree(cq);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
-	if (xa_alloc_cyclic(&sim->cqs, &cq->cqn, cq,
-			    XA_LIMIT(1, BIT(SIM_LOG_MAX_CQ) - 1),
-			    &sim->next_cqn, GFP_KERNEL) < 0) {
-		sim_buf_free(&cq->ring.buf);
-		kfree(cq);
-		return MLX5_CMD_STAT_LIM_ERR;
+	status = sim_object_add(sim, SIM_CQ, cq, &cq->cqn);
+	if (status) {
+		sim_cq_free(sim, cq);
+		return status;
 	}
 	MLX5_SET(create_cq_out, cmd->out, cqn, cq->cqn);
 	return MLX5_CMD_STAT_OK;
 }
 
-u8 sim_destroy_cq(struct sim *sim, struct sim_cmd *cmd)
-{
-	struct sim_cq *cq = xa_load(&sim->cqs,
-				    MLX5_GET(destroy_cq_in, cmd->in, cqn));
-
-	if (!cq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
-	sim_cq_free(sim, cq);
-	return MLX5_CMD_STAT_OK;
-}
-
 u8 sim_query_cq(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_cq *cq = xa_load(&sim->cqs,
-				    MLX5_GET(query_cq_in, cmd->in, cqn));
 	void *cqc = MLX5_ADDR_OF(query_cq_out, cmd->out, cq_context);
+	const struct sim_cq *cq = cmd->object;
 
-	if (!cq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	MLX5_SET(cqc, cqc, status, cq->error ? 0xa : 0);
 	MLX5_SET(cqc, cqc, log_cq_size, cq->ring.log_size);
 	MLX5_SET(cqc, cqc, c_eqn_or_apu_element, cq->eqn);
@@ -236,11 +213,6 @@ static u8 sim_cq_resize(struct sim_cq *cq, struct sim_cmd *cmd)
 /* Moderation is a matter of speed only. */
 u8 sim_modify_cq(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_cq *cq = xa_load(&sim->cqs,
-				    MLX5_GET(modify_cq_in, cmd->in, cqn));
-
-	if (!cq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	return MLX5_GET(modify_cq_in, cmd->in, op_mod) == MLX5_CQ_OPMOD_RESIZE ?
-		sim_cq_resize(cq, cmd) : MLX5_CMD_STAT_OK;
+		sim_cq_resize(cmd->object, cmd) : MLX5_CMD_STAT_OK;
 }

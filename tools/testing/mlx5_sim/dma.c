@@ -3,7 +3,7 @@
 
 #include <linux/io.h>
 #include <linux/mm.h>
-#include "sim.h"
+#include "bus.h"
 
 /**
  * sim_dma - where the device finds what the driver mapped for it

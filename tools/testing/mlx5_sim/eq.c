@@ -30,7 +30,7 @@ void sim_eq_event(struct sim *sim, struct sim_eq *eq, u8 type, u8 subtype,
 	/* The driver's as soon as the owner bit changes. */
 	smp_store_release(&eqe->owner, !!(eq->producer & size));
 	eq->producer++;
-	sim_raise_irq(sim, eq->vector);
+	sim_raise_irq(&sim->pci, eq->vector);
 }
 
 /* The queue that wants events of a type, or NULL. */
@@ -39,7 +39,7 @@ struct sim_eq *sim_eq_for(struct sim *sim, u8 type)
 	struct sim_eq *eq;
 	unsigned long i;
 
-	xa_for_each(&sim->eqs, i, eq)
+	sim_for_each(sim, SIM_EQ, i, eq)
 		if (eq->events[type / 64] & BIT_ULL(type % 64))
 			return eq;
 	return NULL;
@@ -53,26 +53,19 @@ void sim_async_event(struct sim *sim, u8 type, const union ev_data *data)
 		sim_eq_event(sim, eq, type, 0, data);
 }
 
-static void sim_eq_free(struct sim *sim, struct sim_eq *eq)
+void sim_eq_free(struct sim *sim, void *object)
 {
-	xa_erase(&sim->eqs, eq->eqn);
+	struct sim_eq *eq = object;
+
 	sim_buf_free(&eq->buf);
 	kfree(eq);
-}
-
-void sim_eq_reset(struct sim *sim)
-{
-	struct sim_eq *eq;
-	unsigned long i;
-
-	xa_for_each(&sim->eqs, i, eq)
-		sim_eq_free(sim, eq);
 }
 
 u8 sim_create_eq(struct sim *sim, struct sim_cmd *cmd)
 {
 	const void *eqc = MLX5_ADDR_OF(create_eq_in, cmd->in, eq_context_entry);
 	struct sim_eq *eq;
+	u8 status;
 	int i;
 
 	eq = kzalloc(sizeof(*eq), GFP_KERNEL);
@@ -85,7 +78,7 @@ u8 sim_create_eq(struct sim *sim, struct sim_cmd *cmd)
 		eq->events[i] = MLX5_GET64(create_eq_in, cmd->in,
 					   event_bitmask[i]);
 	if (eq->vector >= SIM_NUM_VECTORS ||
-	    !sim_resource_exists(sim, SIM_UAR, eq->uar) ||
+	    !sim_object_get(sim, SIM_UAR, eq->uar) ||
 	    sim_buf_init(&eq->buf, MLX5_ADDR_OF(create_eq_in, cmd->in, pas),
 			 cmd->in_size - MLX5_ST_SZ_BYTES(create_eq_in),
 			 sizeof(struct mlx5_eqe) << eq->log_size,
@@ -94,36 +87,20 @@ u8 sim_create_eq(struct sim *sim, struct sim_cmd *cmd)
 		kfree(eq);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
-	if (xa_alloc_cyclic(&sim->eqs, &eq->eqn, eq,
-			    XA_LIMIT(1, BIT(SIM_LOG_MAX_EQ) - 1),
-			    &sim->next_eqn, GFP_KERNEL) < 0) {
-		sim_buf_free(&eq->buf);
-		kfree(eq);
-		return MLX5_CMD_STAT_LIM_ERR;
+	status = sim_object_add(sim, SIM_EQ, eq, &eq->eqn);
+	if (status) {
+		sim_eq_free(sim, eq);
+		return status;
 	}
 	MLX5_SET(create_eq_out, cmd->out, eq_number, eq->eqn);
 	return MLX5_CMD_STAT_OK;
 }
 
-u8 sim_destroy_eq(struct sim *sim, struct sim_cmd *cmd)
-{
-	struct sim_eq *eq = xa_load(&sim->eqs, MLX5_GET(destroy_eq_in,
-							cmd->in, eq_number));
-
-	if (!eq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
-	sim_eq_free(sim, eq);
-	return MLX5_CMD_STAT_OK;
-}
-
 u8 sim_query_eq(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_eq *eq = xa_load(&sim->eqs, MLX5_GET(query_eq_in, cmd->in,
-							eq_number));
 	void *eqc = MLX5_ADDR_OF(query_eq_out, cmd->out, eq_context_entry);
+	const struct sim_eq *eq = cmd->object;
 
-	if (!eq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	MLX5_SET(eqc, eqc, log_eq_size, eq->log_size);
 	MLX5_SET(eqc, eqc, uar_page, eq->uar);
 	MLX5_SET(eqc, eqc, intr, eq->vector);

@@ -16,7 +16,7 @@
 /* Whether or not the low 8 bits of the key are right. */
 struct sim_mkey *sim_mkey_get(struct sim *sim, u32 key)
 {
-	return xa_load(&sim->mkeys, key >> 8);
+	return sim_object_get(sim, SIM_MKEY, key >> 8);
 }
 
 static u64 sim_mkey_size(const struct sim_mkey *mkey)
@@ -46,7 +46,7 @@ static bool sim_mkey_has_qp(struct sim *sim, const struct sim_mkey *mkey)
 {
 	u32 qpn = MLX5_GET(mkc, mkey->context, qpn);
 
-	return qpn == SIM_ANY_QP || xa_load(&sim->qps, qpn);
+	return qpn == SIM_ANY_QP || sim_object_get(sim, SIM_QP, qpn);
 }
 
 /* All that does not depend on where the memory is. */
@@ -176,22 +176,14 @@ static int sim_mkey_translate(struct sim *sim, const struct sim_mkey *mkey,
 {
 	int err = sim_mkey_lookup(mkey, addr, write, target);
 
-	if (err != -EAGAIN)
-		return err;
-	sim->missing = (struct sim_missing){
-		.addr = addr,
-		.key = key,
-		.length = length,
-	};
-	return sim->may_fault ? -EAGAIN : -EFAULT;
+	return err == -EAGAIN ? sim_fault_miss(sim, key, addr, length) : err;
 }
 
 /* By the transport scheme, the null mkey stands for what is to come. */
-static int sim_mkey_none(const struct sim *sim, u32 key)
+static int sim_mkey_none(struct sim *sim, u32 key, u64 addr, u32 length)
 {
-	if (key != SIM_NULL_MKEY || !sim->transport_faults)
-		return -ENOKEY;
-	return sim->may_fault ? -EAGAIN : -EFAULT;
+	return key == SIM_NULL_MKEY && sim->options.transport_faults ?
+		sim_fault_miss(sim, key, addr, length) : -ENOKEY;
 }
 
 /* A key that another key leads to is used as a local one. */
@@ -210,7 +202,7 @@ static int sim_mkey_walk(struct sim *sim, u32 key, u32 pd, u64 addr,
 	int err;
 
 	if (!mkey)
-		return sim_mkey_none(sim, key);
+		return sim_mkey_none(sim, key, addr, length);
 	if (!depth)
 		return -ELOOP;
 	err = sim_mkey_check(sim, mkey, key, pd, addr, length, rights);
@@ -232,15 +224,11 @@ static int sim_mkey_walk(struct sim *sim, u32 key, u32 pd, u64 addr,
 }
 
 /* By the transport scheme, the driver follows the keys by itself. */
-static void sim_mkey_missed(struct sim *sim, u32 key, u64 addr, u32 length)
+static int sim_mkey_missed(struct sim *sim, int err, u32 key, u64 addr,
+			   u32 length)
 {
-	if (!sim->transport_faults)
-		return;
-	sim->missing = (struct sim_missing){
-		.addr = addr,
-		.key = key,
-		.length = length,
-	};
+	return err == -EAGAIN && sim->options.transport_faults ?
+		sim_fault_miss(sim, key, addr, length) : err;
 }
 
 /**
@@ -267,9 +255,7 @@ int sim_mkey_access(struct sim *sim, u32 key, u32 pd, u64 addr, void *data,
 	lockdep_assert_held(&sim->lock);
 	err = sim_mkey_walk(sim, key, pd, addr, data, length, rights,
 			    SIM_MAX_DEPTH);
-	if (err == -EAGAIN)
-		sim_mkey_missed(sim, key, addr, length);
-	return err;
+	return sim_mkey_missed(sim, err, key, addr, length);
 }
 
 /* Through all keys to the 8 bytes that an atomic operation is for. */
@@ -287,7 +273,8 @@ static int sim_mkey_find_word(struct sim *sim, u32 key, u32 pd, u64 addr,
 		addr = target.addr;
 		mkey = sim_mkey_get(sim, key);
 		if (!mkey)
-			return sim_mkey_none(sim, key);
+			return sim_mkey_none(sim, key, addr,
+					     sizeof(**word));
 		err = sim_mkey_check(sim, mkey, key, pd, addr,
 				     sizeof(**word), rights);
 		if (!err)
@@ -316,8 +303,7 @@ int sim_mkey_atomic(struct sim *sim, u32 key, u32 pd, u64 addr,
 	if (!IS_ALIGNED(addr, sizeof(*word)))
 		return -EFAULT;
 	err = sim_mkey_find_word(sim, key, pd, addr, &word);
-	if (err == -EAGAIN)
-		sim_mkey_missed(sim, key, addr, sizeof(*word));
+	err = sim_mkey_missed(sim, err, key, addr, sizeof(*word));
 	if (err)
 		return err;
 	*old = READ_ONCE(*word);
@@ -343,11 +329,11 @@ int sim_mkey_invalidate(struct sim *sim, u32 key, u32 pd)
 	return 0;
 }
 
-static void sim_mkey_free(struct sim *sim, struct sim_mkey *mkey)
+void sim_mkey_free(struct sim *sim, void *object)
 {
-	xa_erase(&sim->mkeys, mkey->index);
-	sim->num_mkeys--;
-	sim_pages_use(sim, -(s64)sim_mkey_size(mkey));
+	struct sim_mkey *mkey = object;
+
+	sim->mkeys.bytes -= sim_mkey_size(mkey);
 	kvfree(mkey->xlt);
 	kfree(mkey);
 }
@@ -358,32 +344,25 @@ bool sim_mkey_uses_pd(struct sim *sim, u32 pd)
 	struct sim_mkey *mkey;
 	unsigned long i;
 
-	xa_for_each(&sim->mkeys, i, mkey)
+	sim_for_each(sim, SIM_MKEY, i, mkey)
 		if (MLX5_GET(mkc, mkey->context, pd) == pd)
 			return true;
 	return false;
 }
 
-void sim_mkey_reset(struct sim *sim)
+static u8 sim_mkey_insert(struct sim *sim, struct sim_mkey *mkey)
 {
-	struct sim_mkey *mkey;
-	unsigned long i;
+	const u32 *count = &sim->tables[SIM_MKEY].count;
+	u8 status;
 
-	xa_for_each(&sim->mkeys, i, mkey)
-		sim_mkey_free(sim, mkey);
-}
-
-static int sim_mkey_insert(struct sim *sim, struct sim_mkey *mkey)
-{
-	if (sim->num_mkeys >= READ_ONCE(sim->max_mkeys))
-		return -ENOSPC;
-	if (xa_alloc_cyclic(&sim->mkeys, &mkey->index, mkey,
-			    XA_LIMIT(0x100, BIT(SIM_LOG_MAX_MKEY) - 1),
-			    &sim->next_mkey, GFP_KERNEL) < 0)
-		return -ENOSPC;
-	sim->num_mkeys++;
-	sim->peak_mkeys = max(sim->peak_mkeys, sim->num_mkeys);
-	return 0;
+	if (*count >= READ_ONCE(sim->mkeys.max))
+		return MLX5_CMD_STAT_LIM_ERR;
+	status = sim_object_add(sim, SIM_MKEY, mkey, &mkey->index);
+	if (status)
+		return status;
+	sim->mkeys.peak = max(sim->mkeys.peak, *count);
+	sim->mkeys.bytes += sim_mkey_size(mkey);
+	return MLX5_CMD_STAT_OK;
 }
 
 u8 sim_create_mkey(struct sim *sim, struct sim_cmd *cmd)
@@ -417,32 +396,15 @@ u8 sim_create_mkey(struct sim *sim, struct sim_cmd *cmd)
 	}
 	memcpy(mkey->xlt, MLX5_ADDR_OF(create_mkey_in, cmd->in, klm_pas_mtt),
 	       (size_t)octowords * SIM_OCTOWORD);
-	sim_pages_use(sim, sim_mkey_size(mkey));
 	MLX5_SET(create_mkey_out, cmd->out, mkey_index, mkey->index);
-	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_destroy_mkey(struct sim *sim, struct sim_cmd *cmd)
-{
-	struct sim_mkey *mkey = xa_load(&sim->mkeys,
-					MLX5_GET(destroy_mkey_in, cmd->in,
-						 mkey_index));
-
-	if (!mkey)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
-	sim_mkey_free(sim, mkey);
 	return MLX5_CMD_STAT_OK;
 }
 
 u8 sim_query_mkey(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_mkey *mkey = xa_load(&sim->mkeys,
-					MLX5_GET(query_mkey_in, cmd->in,
-						 mkey_index));
+	const struct sim_mkey *mkey = cmd->object;
 	void *xlt;
 
-	if (!mkey)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	memcpy(MLX5_ADDR_OF(query_mkey_out, cmd->out, memory_key_mkey_entry),
 	       mkey->context, sizeof(mkey->context));
 	/* As many of the translations as the driver has room for */

@@ -28,7 +28,7 @@
 
 static void sim_memory_event(struct sim *sim, struct sim_eq *eq, u32 token)
 {
-	const struct sim_missing *missing = &sim->missing;
+	const struct sim_missing *missing = &sim->odp.missing;
 	u64 start = round_down(missing->addr, BIT(SIM_FAULT_SHIFT));
 	u64 pages = DIV_ROUND_UP_ULL(missing->addr + missing->length - start,
 				     BIT(SIM_FAULT_SHIFT));
@@ -47,7 +47,7 @@ static void sim_memory_event(struct sim *sim, struct sim_eq *eq, u32 token)
 
 static void sim_wqe_event(struct sim *sim, struct sim_eq *eq, u32 token)
 {
-	const struct sim_missing *missing = &sim->missing;
+	const struct sim_missing *missing = &sim->odp.missing;
 	union ev_data data = {};
 
 	data.page_fault.wqe.wqe_index = cpu_to_be16(missing->wqe_index);
@@ -60,7 +60,7 @@ static void sim_wqe_event(struct sim *sim, struct sim_eq *eq, u32 token)
 
 static void sim_rdma_event(struct sim *sim, struct sim_eq *eq, u32 token)
 {
-	const struct sim_missing *missing = &sim->missing;
+	const struct sim_missing *missing = &sim->odp.missing;
 	union ev_data data = {};
 
 	data.page_fault.rdma.r_key = cpu_to_be32(missing->key);
@@ -74,40 +74,75 @@ static void sim_rdma_event(struct sim *sim, struct sim_eq *eq, u32 token)
 
 static void sim_fault_event(struct sim *sim, struct sim_eq *eq, u32 token)
 {
-	if (!sim->transport_faults)
+	if (!sim->options.transport_faults)
 		sim_memory_event(sim, eq, token);
-	else if (sim->missing.in_wqe)
+	else if (sim->odp.missing.in_wqe)
 		sim_wqe_event(sim, eq, token);
 	else
 		sim_rdma_event(sim, eq, token);
 }
 
-/**
- * sim_fault_raise - ask the driver for the page that the last access missed
- * @sim:	the device
- * @fault:	of the queue that missed it; the driver's until it resumes
- */
-void sim_fault_raise(struct sim *sim, struct sim_page_fault *fault)
+/* Before an access: what the driver could not resolve is not raised again. */
+void sim_fault_permit(struct sim *sim, const struct sim_page_fault *fault)
+{
+	sim->odp.may_fault = fault->state != SIM_FAULT_FAILED;
+}
+
+/* No page there: -EAGAIN if the driver can be asked for it. */
+int sim_fault_miss(struct sim *sim, u32 key, u64 addr, u32 length)
+{
+	sim->odp.missing = (struct sim_missing){
+		.addr = addr,
+		.key = key,
+		.length = length,
+	};
+	return sim->odp.may_fault ? -EAGAIN : -EFAULT;
+}
+
+/* What is missing is in the list of a work request. */
+void sim_fault_miss_wqe(struct sim *sim, u8 wq_type, u32 wqn, u16 index)
+{
+	sim->odp.missing.in_wqe = true;
+	sim->odp.missing.wq_type = wq_type;
+	sim->odp.missing.wqn = wqn;
+	sim->odp.missing.wqe_index = index;
+}
+
+static void sim_fault_raise(struct sim *sim, struct sim_page_fault *fault)
 {
 	struct sim_eq *eq = sim_eq_for(sim, MLX5_EVENT_TYPE_PAGE_FAULT);
 
 	fault->state = SIM_FAULT_FAILED;
 	if (!eq || ++fault->num_raised > SIM_FAULT_MAX_RAISED ||
-	    xa_alloc_cyclic(&sim->page_faults, &fault->token, fault,
+	    xa_alloc_cyclic(&sim->odp.raised, &fault->token, fault,
 			    XA_LIMIT(0, SIM_FAULT_MAX_TOKEN),
-			    &sim->next_fault, GFP_ATOMIC) < 0)
+			    &sim->odp.next, GFP_ATOMIC) < 0)
 		return;
 	fault->state = SIM_FAULT_RAISED;
 	fault->give_up = jiffies + SIM_FAULT_PATIENCE;
-	sim->num_page_faults++;
+	sim->odp.num_raised++;
 	sim_fault_event(sim, eq, fault->token);
+}
+
+/**
+ * sim_fault_settle - after an access that sim_fault_permit() was called for
+ * @sim:	the device
+ * @fault:	of the queue, or whatever it was; the driver's until it resumes
+ * @missed:	a page was missing: ask the driver for it
+ */
+void sim_fault_settle(struct sim *sim, struct sim_page_fault *fault,
+		      bool missed)
+{
+	sim->odp.may_fault = false;
+	if (missed)
+		sim_fault_raise(sim, fault);
 }
 
 /* The queue that waited has gone on, or is gone. */
 void sim_fault_end(struct sim *sim, struct sim_page_fault *fault)
 {
 	if (fault->state == SIM_FAULT_RAISED)
-		xa_erase(&sim->page_faults, fault->token);
+		xa_erase(&sim->odp.raised, fault->token);
 	fault->state = SIM_FAULT_NONE;
 	fault->num_raised = 0;
 }
@@ -124,13 +159,18 @@ bool sim_fault_pending(struct sim *sim, struct sim_page_fault *fault)
 	return false;
 }
 
+void sim_fault_init(struct sim *sim)
+{
+	xa_init_flags(&sim->odp.raised, XA_FLAGS_ALLOC);
+}
+
 /* Nobody is going to answer any more. */
 void sim_fault_reset(struct sim *sim)
 {
 	struct sim_page_fault *fault;
 	unsigned long token;
 
-	xa_for_each(&sim->page_faults, token, fault) {
+	xa_for_each(&sim->odp.raised, token, fault) {
 		sim_fault_end(sim, fault);
 		fault->state = SIM_FAULT_FAILED;
 	}
@@ -143,10 +183,10 @@ u8 sim_page_fault_resume(struct sim *sim, struct sim_cmd *cmd)
 	struct sim_page_fault *fault;
 	u32 token;
 
-	token = sim->transport_faults ?
+	token = sim->options.transport_faults ?
 		MLX5_GET(trans_page_fault_info, info, fault_token) :
 		MLX5_GET(mem_page_fault_info, info, fault_token_31_0);
-	fault = xa_erase(&sim->page_faults, token);
+	fault = xa_erase(&sim->odp.raised, token);
 	/* Or has the queue that waited gone away? The bit is the same in both. */
 	if (fault)
 		fault->state = MLX5_GET(mem_page_fault_info, info, error) ?

@@ -18,18 +18,18 @@ enum {
 /* Asked for and given back so many at a time. */
 #define SIM_PAGE_BATCH		32
 
-static s32 sim_pages_missing(const struct sim *sim)
+static s32 sim_pages_missing(const struct sim_pages *pages)
 {
 	return SIM_BOOT_PAGES + SIM_INIT_PAGES +
-	       (s32)(sim->bytes_used / SZ_4K) - (s32)sim->num_pages;
+	       (s32)(pages->bytes / SZ_4K) - (s32)pages->count;
 }
 
 static void sim_pages_balance(struct sim *sim)
 {
-	s32 missing = sim_pages_missing(sim);
+	s32 missing = sim_pages_missing(&sim->pages);
 	union ev_data data = {};
 
-	if (!sim->initialized || sim->pages_asked ||
+	if (sim->pages.asked ||
 	    (missing <= 0 && missing > -2 * SIM_PAGE_BATCH))
 		return;
 	missing = missing > 0 ? ALIGN(missing, SIM_PAGE_BATCH) :
@@ -37,25 +37,23 @@ static void sim_pages_balance(struct sim *sim)
 	/* A reply has to fit a command. */
 	missing = clamp_t(s32, missing, -512, 512);
 	data.req_pages.num_pages = cpu_to_be32(missing);
-	sim->pages_asked = true;
+	sim->pages.asked = true;
 	sim_async_event(sim, MLX5_EVENT_TYPE_PAGE_REQUEST, &data);
 }
 
-/* Objects of @bytes come, or go if it is negative. */
-void sim_pages_use(struct sim *sim, s64 bytes)
+/* After a command: do its objects need other pages than those before? */
+void sim_pages_update(struct sim *sim)
 {
-	sim->bytes_used += bytes;
+	if (sim->pages.bytes == sim->mkeys.bytes)
+		return;
+	sim->pages.bytes = sim->mkeys.bytes;
 	sim_pages_balance(sim);
 }
 
 void sim_pages_reset(struct sim *sim)
 {
-	kvfree(sim->pages);
-	sim->pages = NULL;
-	sim->num_pages = 0;
-	sim->max_pages = 0;
-	sim->bytes_used = 0;
-	sim->pages_asked = false;
+	kvfree(sim->pages.addrs);
+	sim->pages = (struct sim_pages){};
 }
 
 u8 sim_query_pages(struct sim *sim, struct sim_cmd *cmd)
@@ -76,40 +74,40 @@ u8 sim_query_pages(struct sim *sim, struct sim_cmd *cmd)
 	return MLX5_CMD_STAT_OK;
 }
 
-static u8 sim_take_pages(struct sim *sim, struct sim_cmd *cmd, u32 n)
+static u8 sim_take_pages(struct sim_pages *pages, struct sim_cmd *cmd, u32 n)
 {
-	u64 *pages;
+	u64 *addrs;
 	u32 i;
 
 	if ((cmd->in_size - MLX5_ST_SZ_BYTES(manage_pages_in)) /
 	    sizeof(u64) < n)
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
-	if (sim->num_pages + n > sim->max_pages) {
-		u32 max = roundup_pow_of_two(sim->num_pages + n);
+	if (pages->count + n > pages->room) {
+		u32 room = roundup_pow_of_two(pages->count + n);
 
-		pages = kvrealloc(sim->pages, max * sizeof(*pages),
+		addrs = kvrealloc(pages->addrs, room * sizeof(*addrs),
 				  GFP_KERNEL);
-		if (!pages)
+		if (!addrs)
 			return MLX5_CMD_STAT_INT_ERR;
-		sim->pages = pages;
-		sim->max_pages = max;
+		pages->addrs = addrs;
+		pages->room = room;
 	}
 	for (i = 0; i < n; i++)
-		sim->pages[sim->num_pages++] =
+		pages->addrs[pages->count++] =
 			MLX5_GET64(manage_pages_in, cmd->in, pas[i]);
 	return MLX5_CMD_STAT_OK;
 }
 
-static u8 sim_return_pages(struct sim *sim, struct sim_cmd *cmd, u32 n)
+static u8 sim_return_pages(struct sim_pages *pages, struct sim_cmd *cmd, u32 n)
 {
 	u32 i;
 
-	n = min3(n, sim->num_pages,
+	n = min3(n, pages->count,
 		 (u32)((cmd->out_size - MLX5_ST_SZ_BYTES(manage_pages_out)) /
 		       sizeof(u64)));
 	for (i = 0; i < n; i++)
 		MLX5_ARRAY_SET64(manage_pages_out, cmd->out, pas, i,
-				 sim->pages[--sim->num_pages]);
+				 pages->addrs[--pages->count]);
 	MLX5_SET(manage_pages_out, cmd->out, output_num_entries, n);
 	return MLX5_CMD_STAT_OK;
 }
@@ -124,14 +122,14 @@ u8 sim_manage_pages(struct sim *sim, struct sim_cmd *cmd)
 		status = MLX5_CMD_STAT_OK;
 		break;
 	case SIM_PAGES_GIVEN:
-		status = sim_take_pages(sim, cmd, n);
+		status = sim_take_pages(&sim->pages, cmd, n);
 		break;
 	case SIM_PAGES_TAKEN:
-		status = sim_return_pages(sim, cmd, n);
+		status = sim_return_pages(&sim->pages, cmd, n);
 		break;
 	default:
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
-	sim->pages_asked = false;
+	sim->pages.asked = false;
 	return status;
 }

@@ -7,7 +7,7 @@
 #include <linux/msi.h>
 #include <linux/platform_device.h>
 #include <linux/unaligned.h>
-#include "sim.h"
+#include "bus.h"
 
 /* An own domain, far from those of the machine. */
 #define SIM_DOMAIN		0x20000
@@ -16,38 +16,38 @@
 #define SIM_CLASS		0x0207	/* network, InfiniBand */
 #define SIM_MSIX_CAP		0x40
 
-static struct sim *sim_from_bus(struct pci_bus *bus)
+static struct sim_pci *sim_pci_of(struct pci_bus *bus)
 {
-	return container_of((struct pci_sysdata *)bus->sysdata, struct sim,
+	return container_of((struct pci_sysdata *)bus->sysdata, struct sim_pci,
 			    sysdata);
 }
 
 static int sim_config_read(struct pci_bus *bus, unsigned int devfn, int where,
 			   int size, u32 *val)
 {
-	struct sim *sim = sim_from_bus(bus);
+	struct sim_pci *pci = sim_pci_of(bus);
 
 	*val = ~0;
-	if (devfn || READ_ONCE(sim->absent) ||
-	    where + size > sizeof(sim->config))
+	if (devfn || READ_ONCE(pci->absent) ||
+	    where + size > sizeof(pci->config))
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	*val = 0;
-	memcpy(val, sim->config + where, size);
+	memcpy(val, pci->config + where, size);
 	return PCIBIOS_SUCCESSFUL;
 }
 
 static int sim_config_write(struct pci_bus *bus, unsigned int devfn, int where,
 			    int size, u32 val)
 {
-	struct sim *sim = sim_from_bus(bus);
+	struct sim_pci *pci = sim_pci_of(bus);
 	int i;
 
-	if (devfn || READ_ONCE(sim->absent) ||
-	    where + size > sizeof(sim->config))
+	if (devfn || READ_ONCE(pci->absent) ||
+	    where + size > sizeof(pci->config))
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	for (i = where; i < where + size; i++, val >>= 8)
-		sim->config[i] = (sim->config[i] & ~sim->writable[i]) |
-				  (val & sim->writable[i]);
+		pci->config[i] = (pci->config[i] & ~pci->writable[i]) |
+				  (val & pci->writable[i]);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -56,9 +56,9 @@ static struct pci_ops sim_config_ops = {
 	.write = sim_config_write,
 };
 
-static void sim_config_init(struct sim *sim)
+static void sim_config_init(struct sim_pci *pci)
 {
-	u8 *c = sim->config, *w = sim->writable, *msix = c + SIM_MSIX_CAP;
+	u8 *c = pci->config, *w = pci->writable, *msix = c + SIM_MSIX_CAP;
 
 	put_unaligned_le16(PCI_VENDOR_ID_MELLANOX, c + PCI_VENDOR_ID);
 	put_unaligned_le16(SIM_DEVICE_ID, c + PCI_DEVICE_ID);
@@ -66,9 +66,9 @@ static void sim_config_init(struct sim *sim)
 	put_unaligned_le16(SIM_CLASS, c + PCI_CLASS_DEVICE);
 	put_unaligned_le16(PCI_VENDOR_ID_MELLANOX, c + PCI_SUBSYSTEM_VENDOR_ID);
 	c[PCI_CAPABILITY_LIST] = SIM_MSIX_CAP;
-	put_unaligned_le32(lower_32_bits(sim->window.start) |
+	put_unaligned_le32(lower_32_bits(pci->window.start) |
 			   PCI_BASE_ADDRESS_MEM_TYPE_64, c + PCI_BASE_ADDRESS_0);
-	put_unaligned_le32(upper_32_bits(sim->window.start),
+	put_unaligned_le32(upper_32_bits(pci->window.start),
 			   c + PCI_BASE_ADDRESS_1);
 
 	put_unaligned_le16(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
@@ -101,10 +101,10 @@ static void sim_irq_work(struct irq_work *work)
 		generic_handle_irq(virq);
 }
 
-void sim_raise_irq(struct sim *sim, u32 vector)
+void sim_raise_irq(struct sim_pci *pci, u32 vector)
 {
 	if (vector < SIM_NUM_VECTORS)
-		irq_work_queue(&sim->irqs[vector].work);
+		irq_work_queue(&pci->irqs[vector].work);
 }
 
 static void sim_compose_msi_msg(struct irq_data *data, struct msi_msg *msg)
@@ -135,22 +135,22 @@ static struct irq_chip sim_irq_chip = {
 static int sim_irq_alloc(struct irq_domain *domain, unsigned int virq,
 			 unsigned int count, void *arg)
 {
-	struct sim *sim = domain->host_data;
+	struct sim_pci *pci = domain->host_data;
 	msi_alloc_info_t *info = arg;
 	u16 vector = info->desc->msi_index;
 
-	irq_domain_set_info(domain, virq, vector, &sim_irq_chip, sim,
+	irq_domain_set_info(domain, virq, vector, &sim_irq_chip, pci,
 			    handle_edge_irq, NULL, NULL);
-	WRITE_ONCE(sim->irqs[vector].virq, virq);
+	WRITE_ONCE(pci->irqs[vector].virq, virq);
 	return 0;
 }
 
 static void sim_irq_free(struct irq_domain *domain, unsigned int virq,
 			 unsigned int count)
 {
-	struct sim *sim = domain->host_data;
+	struct sim_pci *pci = domain->host_data;
 	struct irq_data *data = irq_domain_get_irq_data(domain, virq);
-	struct sim_irq *irq = &sim->irqs[data->hwirq];
+	struct sim_irq *irq = &pci->irqs[data->hwirq];
 
 	WRITE_ONCE(irq->virq, 0);
 	irq_work_sync(&irq->work);
@@ -182,95 +182,95 @@ static const struct msi_parent_ops sim_msi_parent_ops = {
 	.init_dev_msi_info = sim_init_dev_msi_info,
 };
 
-static int sim_irq_init(struct sim *sim)
+static int sim_irq_init(struct sim_pci *pci)
 {
 	struct fwnode_handle *fwnode;
 	int i;
 
 	for (i = 0; i < SIM_NUM_VECTORS; i++)
-		init_irq_work(&sim->irqs[i].work, sim_irq_work);
+		init_irq_work(&pci->irqs[i].work, sim_irq_work);
 	fwnode = irq_domain_alloc_named_fwnode("SIM-MSI");
 	if (!fwnode)
 		return -ENOMEM;
-	sim->irq_domain =
+	pci->irq_domain =
 		irq_domain_create_hierarchy(NULL, IRQ_DOMAIN_FLAG_MSI_PARENT,
 					    SIM_NUM_VECTORS, fwnode,
-					    &sim_irq_ops, sim);
-	if (!sim->irq_domain) {
+					    &sim_irq_ops, pci);
+	if (!pci->irq_domain) {
 		irq_domain_free_fwnode(fwnode);
 		return -ENOMEM;
 	}
-	sim->irq_domain->msi_parent_ops = &sim_msi_parent_ops;
+	pci->irq_domain->msi_parent_ops = &sim_msi_parent_ops;
 	return 0;
 }
 
-static void sim_irq_cleanup(struct sim *sim)
+static void sim_irq_cleanup(struct sim_pci *pci)
 {
-	struct fwnode_handle *fwnode = sim->irq_domain->fwnode;
+	struct fwnode_handle *fwnode = pci->irq_domain->fwnode;
 
-	irq_domain_remove(sim->irq_domain);
+	irq_domain_remove(pci->irq_domain);
 	irq_domain_free_fwnode(fwnode);
 }
 
 /* Takes the memory of the BAR, and makes what needs no driver. */
-int sim_pci_init(struct sim *sim)
+int sim_pci_init(struct sim_pci *pci, phys_addr_t bar)
 {
 	int err;
 
-	if (region_intersects(sim->window.start, SIM_BAR_SIZE,
+	pci->window = DEFINE_RES_MEM_NAMED(bar, SIM_BAR_SIZE, "mlx5_sim");
+	if (region_intersects(pci->window.start, SIM_BAR_SIZE,
 			      IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
 	    REGION_DISJOINT) {
 		pr_err("mlx5_sim: the kernel uses %pR itself: boot it with memmap=16M$...\n",
-		       &sim->window);
+		       &pci->window);
 		return -EBUSY;
 	}
 	/* The window stays out of iomem_resource: memmap= put its range there. */
-	sim->bar = ioremap(sim->window.start, SIM_BAR_SIZE);
-	if (!sim->bar)
+	pci->bar = ioremap(pci->window.start, SIM_BAR_SIZE);
+	if (!pci->bar)
 		return -ENOMEM;
-	memset_io(sim->bar, 0, SIM_BAR_SIZE);
-	sim->iseg = sim->bar;
-	sim_config_init(sim);
-	err = sim_irq_init(sim);
+	memset_io(pci->bar, 0, SIM_BAR_SIZE);
+	sim_config_init(pci);
+	err = sim_irq_init(pci);
 	if (err)
 		goto err_unmap;
-	sim->parent = platform_device_register_simple("mlx5_sim", -1, NULL, 0);
-	if (IS_ERR(sim->parent)) {
-		err = PTR_ERR(sim->parent);
+	pci->parent = platform_device_register_simple("mlx5_sim", -1, NULL, 0);
+	if (IS_ERR(pci->parent)) {
+		err = PTR_ERR(pci->parent);
 		goto err_irq;
 	}
 	return 0;
 
 err_irq:
-	sim_irq_cleanup(sim);
+	sim_irq_cleanup(pci);
 err_unmap:
-	iounmap(sim->bar);
+	iounmap(pci->bar);
 	return err;
 }
 
-void sim_pci_cleanup(struct sim *sim)
+void sim_pci_cleanup(struct sim_pci *pci)
 {
-	struct pci_bus *bus = sim->bridge ? sim->bridge->bus : NULL;
+	struct pci_bus *bus = pci->bridge ? pci->bridge->bus : NULL;
 
 	if (bus) {
 		pci_lock_rescan_remove();
 		pci_stop_root_bus(bus);
 		pci_remove_root_bus(bus);
 		pci_unlock_rescan_remove();
-		pci_free_host_bridge(sim->bridge);
+		pci_free_host_bridge(pci->bridge);
 	}
-	platform_device_unregister(sim->parent);
-	sim_irq_cleanup(sim);
-	iounmap(sim->bar);
+	platform_device_unregister(pci->parent);
+	sim_irq_cleanup(pci);
+	iounmap(pci->bar);
 }
 
 /* Plugs the function in. Its BAR can't be elsewhere, so is not assigned. */
-void sim_pci_insert_device(struct sim *sim)
+void sim_pci_insert_device(struct sim_pci *pci)
 {
-	struct pci_bus *bus = sim->bridge->bus;
+	struct pci_bus *bus = pci->bridge->bus;
 
 	pci_lock_rescan_remove();
-	sim_config_init(sim);
+	sim_config_init(pci);
 	pci_scan_slot(bus, 0);
 	pci_bus_claim_resources(bus);
 	pci_bus_add_devices(bus);
@@ -278,7 +278,7 @@ void sim_pci_insert_device(struct sim *sim)
 }
 
 /* Adds the bridge, and plugs the function in. */
-int sim_pci_add(struct sim *sim)
+int sim_pci_add(struct sim_pci *pci)
 {
 	struct pci_host_bridge *bridge;
 	int err;
@@ -286,34 +286,51 @@ int sim_pci_add(struct sim *sim)
 	bridge = pci_alloc_host_bridge(0);
 	if (!bridge)
 		return -ENOMEM;
-	sim->sysdata.domain = SIM_DOMAIN;
-	sim->sysdata.node = NUMA_NO_NODE;
-	sim->busn = (struct resource){
+	pci->sysdata.domain = SIM_DOMAIN;
+	pci->sysdata.node = NUMA_NO_NODE;
+	pci->busn = (struct resource){
 		.name = "mlx5_sim bus",
 		.flags = IORESOURCE_BUS,
 	};
-	bridge->dev.parent = &sim->parent->dev;
-	bridge->sysdata = &sim->sysdata;
+	bridge->dev.parent = &pci->parent->dev;
+	bridge->sysdata = &pci->sysdata;
 	bridge->ops = &sim_config_ops;
-	pci_add_resource(&bridge->windows, &sim->busn);
-	pci_add_resource(&bridge->windows, &sim->window);
-	dev_set_msi_domain(&bridge->dev, sim->irq_domain);
+	pci_add_resource(&bridge->windows, &pci->busn);
+	pci_add_resource(&bridge->windows, &pci->window);
+	dev_set_msi_domain(&bridge->dev, pci->irq_domain);
 	err = pci_scan_root_bus_bridge(bridge);
 	if (err) {
 		pci_free_host_bridge(bridge);
 		return err;
 	}
-	sim->bridge = bridge;
-	sim_pci_insert_device(sim);
+	pci->bridge = bridge;
+	sim_pci_insert_device(pci);
 	return 0;
 }
 
-void sim_pci_remove_device(struct sim *sim)
+void sim_pci_remove_device(struct sim_pci *pci)
 {
-	struct pci_dev *pdev = pci_get_slot(sim->bridge->bus, 0);
+	struct pci_dev *pdev = pci_get_slot(pci->bridge->bus, 0);
 
 	if (!pdev)
 		return;
 	pci_stop_and_remove_bus_device_locked(pdev);
+	pci_dev_put(pdev);
+}
+
+/* What a port does that notices the loss (DPC): tell the driver first. */
+void sim_pci_report_loss(struct sim_pci *pci)
+{
+	struct pci_dev *pdev = pci_get_slot(pci->bridge->bus, 0);
+	const struct pci_error_handlers *handlers;
+
+	if (!pdev)
+		return;
+	pdev->error_state = pci_channel_io_perm_failure;
+	device_lock(&pdev->dev);
+	handlers = pdev->driver ? pdev->driver->err_handler : NULL;
+	if (handlers && handlers->error_detected)
+		handlers->error_detected(pdev, pci_channel_io_perm_failure);
+	device_unlock(&pdev->dev);
 	pci_dev_put(pdev);
 }

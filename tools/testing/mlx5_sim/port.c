@@ -8,6 +8,7 @@
 #include <rdma/ib_verbs.h>
 #include "sim.h"
 
+#define SIM_GUID		0x00d0ca0000000001ULL
 #define SIM_PKEY		0xffff
 #define SIM_PHYS_LINK_UP	5
 #define SIM_GID_PREFIX		0xfe80000000000000ULL
@@ -67,12 +68,6 @@ u8 sim_query_vport_state(struct sim *sim, struct sim_cmd *cmd)
 {
 	MLX5_SET(query_vport_state_out, cmd->out, admin_state, 1);
 	MLX5_SET(query_vport_state_out, cmd->out, state, 1);
-	return MLX5_CMD_STAT_OK;
-}
-
-/* All counters are 0. */
-u8 sim_query_vport_counter(struct sim *sim, struct sim_cmd *cmd)
-{
 	return MLX5_CMD_STAT_OK;
 }
 

@@ -36,30 +36,23 @@ bool sim_qp_uses_pd(struct sim *sim, u32 pd)
 {
 	struct sim_qp *qp;
 
-	list_for_each_entry(qp, &sim->qp_list, list)
+	list_for_each_entry(qp, &sim->qps, list)
 		if (sim_qp_pd(qp) == pd)
 			return true;
 	return false;
 }
 
-static void sim_qp_free(struct sim *sim, struct sim_qp *qp)
+void sim_qp_free(struct sim *sim, void *object)
 {
-	xa_erase(&sim->qps, qp->qpn);
+	struct sim_qp *qp = object;
+
 	list_del(&qp->list);
 	sim_fault_end(sim, &qp->fault);
 	sim_buf_free(&qp->buf);
 	kfree(qp);
 }
 
-void sim_qp_reset(struct sim *sim)
-{
-	struct sim_qp *qp, *next;
-
-	list_for_each_entry_safe(qp, next, &sim->qp_list, list)
-		sim_qp_free(sim, qp);
-}
-
-static bool sim_qp_valid(struct sim *sim, const struct sim_qp *qp)
+static bool sim_qp_valid(const struct sim_qp *qp)
 {
 	switch (qp->type) {
 	case MLX5_QP_ST_RC:
@@ -93,6 +86,7 @@ static u32 sim_qp_layout(struct sim_qp *qp)
 u8 sim_create_qp(struct sim *sim, struct sim_cmd *cmd)
 {
 	struct sim_qp *qp = kzalloc(sizeof(*qp), GFP_KERNEL);
+	u8 status;
 	u32 size;
 
 	if (!qp)
@@ -104,7 +98,7 @@ u8 sim_create_qp(struct sim *sim, struct sim_cmd *cmd)
 	qp->doorbell = sim_dma(MLX5_GET64(qpc, qp->context, dbr_addr),
 			       2 * sizeof(*qp->doorbell));
 	size = sim_qp_layout(qp);
-	if (!sim_qp_valid(sim, qp) ||
+	if (!sim_qp_valid(qp) ||
 	    sim_buf_init(&qp->buf, MLX5_ADDR_OF(create_qp_in, cmd->in, pas),
 			 cmd->in_size - MLX5_ST_SZ_BYTES(create_qp_in), size,
 			 MLX5_GET(qpc, qp->context, log_page_size) + 12,
@@ -112,38 +106,21 @@ u8 sim_create_qp(struct sim *sim, struct sim_cmd *cmd)
 		kfree(qp);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
-	/* The first ones are for QP0 and QP1. */
-	if (xa_alloc_cyclic(&sim->qps, &qp->qpn, qp,
-			    XA_LIMIT(2, BIT(SIM_LOG_MAX_QP) - 1),
-			    &sim->next_qpn, GFP_KERNEL) < 0) {
-		sim_buf_free(&qp->buf);
-		kfree(qp);
-		return MLX5_CMD_STAT_LIM_ERR;
+	list_add_tail(&qp->list, &sim->qps);
+	status = sim_object_add(sim, SIM_QP, qp, &qp->qpn);
+	if (status) {
+		sim_qp_free(sim, qp);
+		return status;
 	}
-	list_add_tail(&qp->list, &sim->qp_list);
 	MLX5_SET(create_qp_out, cmd->out, qpn, qp->qpn);
-	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_destroy_qp(struct sim *sim, struct sim_cmd *cmd)
-{
-	struct sim_qp *qp = xa_load(&sim->qps,
-				    MLX5_GET(destroy_qp_in, cmd->in, qpn));
-
-	if (!qp)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
-	sim_qp_free(sim, qp);
 	return MLX5_CMD_STAT_OK;
 }
 
 u8 sim_query_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_qp *qp = xa_load(&sim->qps,
-				    MLX5_GET(query_qp_in, cmd->in, qpn));
 	void *qpc = MLX5_ADDR_OF(query_qp_out, cmd->out, qpc);
+	const struct sim_qp *qp = cmd->object;
 
-	if (!qp)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	memcpy(qpc, qp->context, sizeof(qp->context));
 	MLX5_SET(qpc, qpc, state, qp->state);
 	MLX5_SET(qpc, qpc, hw_sq_wqebb_counter, qp->sq_consumer);
@@ -199,16 +176,12 @@ static void sim_qp_to_rts(void *to, const void *from)
 }
 
 /* All transitions but those to reset and error have this layout. */
-static u8 sim_qp_modify(struct sim *sim, struct sim_cmd *cmd, u8 from,
-			u8 to, u32 opt,
+static u8 sim_qp_modify(struct sim_cmd *cmd, u8 from, u8 to, u32 opt,
 			void (*copy)(void *to, const void *from))
 {
-	struct sim_qp *qp = xa_load(&sim->qps,
-				    MLX5_GET(rst2init_qp_in, cmd->in, qpn));
 	const void *qpc = MLX5_ADDR_OF(rst2init_qp_in, cmd->in, qpc);
+	struct sim_qp *qp = cmd->object;
 
-	if (!qp)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	if (qp->state != from)
 		return MLX5_CMD_STAT_BAD_QP_STATE_ERR;
 	opt |= MLX5_GET(rst2init_qp_in, cmd->in, opt_param_mask);
@@ -221,53 +194,44 @@ static u8 sim_qp_modify(struct sim *sim, struct sim_cmd *cmd, u8 from,
 
 u8 sim_rst2init_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	return sim_qp_modify(sim, cmd, MLX5_QP_STATE_RST,
-			     MLX5_QP_STATE_INIT, SIM_OPT_RIGHTS,
-			     sim_qp_to_init);
+	return sim_qp_modify(cmd, MLX5_QP_STATE_RST, MLX5_QP_STATE_INIT,
+			     SIM_OPT_RIGHTS, sim_qp_to_init);
 }
 
 u8 sim_init2init_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	return sim_qp_modify(sim, cmd, MLX5_QP_STATE_INIT,
-			     MLX5_QP_STATE_INIT, 0, NULL);
+	return sim_qp_modify(cmd, MLX5_QP_STATE_INIT, MLX5_QP_STATE_INIT,
+			     0, NULL);
 }
 
 u8 sim_init2rtr_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	return sim_qp_modify(sim, cmd, MLX5_QP_STATE_INIT,
-			     MLX5_QP_STATE_RTR, 0, sim_qp_to_rtr);
+	return sim_qp_modify(cmd, MLX5_QP_STATE_INIT, MLX5_QP_STATE_RTR,
+			     0, sim_qp_to_rtr);
 }
 
 u8 sim_rtr2rts_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	return sim_qp_modify(sim, cmd, MLX5_QP_STATE_RTR,
-			     MLX5_QP_STATE_RTS, 0, sim_qp_to_rts);
+	return sim_qp_modify(cmd, MLX5_QP_STATE_RTR, MLX5_QP_STATE_RTS,
+			     0, sim_qp_to_rts);
 }
 
 u8 sim_rts2rts_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	return sim_qp_modify(sim, cmd, MLX5_QP_STATE_RTS,
-			     MLX5_QP_STATE_RTS, 0, NULL);
+	return sim_qp_modify(cmd, MLX5_QP_STATE_RTS, MLX5_QP_STATE_RTS,
+			     0, NULL);
 }
 
 u8 sim_2err_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_qp *qp = xa_load(&sim->qps,
-				    MLX5_GET(qp_2err_in, cmd->in, qpn));
-
-	if (!qp)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
-	sim_qp_error(sim, qp);
+	sim_qp_error(sim, cmd->object);
 	return MLX5_CMD_STAT_OK;
 }
 
 u8 sim_2rst_qp(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_qp *qp = xa_load(&sim->qps,
-				    MLX5_GET(qp_2rst_in, cmd->in, qpn));
+	struct sim_qp *qp = cmd->object;
 
-	if (!qp)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	qp->state = MLX5_QP_STATE_RST;
 	qp->sq_consumer = 0;
 	qp->rq_consumer = 0;

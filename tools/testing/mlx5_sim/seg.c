@@ -17,6 +17,11 @@
 #define SIM_NIC_STATE_SHIFT	8
 #define SIM_NIC_STATE_MASK	0x7
 
+static struct mlx5_init_seg __iomem *sim_seg(struct sim *sim)
+{
+	return sim->pci.bar;
+}
+
 static void sim_seg_write(__be32 __iomem *reg, u32 val)
 {
 	/* Not the function that is trapped */
@@ -30,7 +35,7 @@ static void sim_seg_write(__be32 __iomem *reg, u32 val)
  */
 static void sim_seg_set_cmdq(struct sim *sim, u32 addr_l, u8 nic_state)
 {
-	sim_seg_write(&sim->iseg->cmdq_addr_l_sz,
+	sim_seg_write(&sim_seg(sim)->cmdq_addr_l_sz,
 		      (addr_l & PAGE_MASK) |
 		      nic_state << SIM_NIC_STATE_SHIFT |
 		      SIM_LOG_SLOTS << 4 | SIM_LOG_SLOT_SIZE);
@@ -39,16 +44,16 @@ static void sim_seg_set_cmdq(struct sim *sim, u32 addr_l, u8 nic_state)
 /* How long the driver is to wait; it has its own ideas if nothing is said. */
 static void sim_seg_timeouts(struct sim *sim)
 {
-	if (!sim->command_timeout_ms)
+	if (!sim->options.command_timeout_ms)
 		return;
-	sim_seg_write(&sim->iseg->cmd_q_init_to, SIM_INIT_TIMEOUT_MS);
-	sim_seg_write(&sim->iseg->cmd_exec_to,
-		      min(sim->command_timeout_ms, SIM_MAX_TIMEOUT_MS));
+	sim_seg_write(&sim_seg(sim)->cmd_q_init_to, SIM_INIT_TIMEOUT_MS);
+	sim_seg_write(&sim_seg(sim)->cmd_exec_to,
+		      min(sim->options.command_timeout_ms, SIM_MAX_TIMEOUT_MS));
 }
 
 void sim_seg_init(struct sim *sim)
 {
-	struct mlx5_init_seg __iomem *seg = sim->iseg;
+	struct mlx5_init_seg __iomem *seg = sim_seg(sim);
 
 	memset_io(seg, 0, sizeof(*seg));
 	sim_seg_write(&seg->fw_rev, SIM_FW_MINOR << 16 | SIM_FW_MAJOR);
@@ -59,70 +64,59 @@ void sim_seg_init(struct sim *sim)
 	sim_seg_set_cmdq(sim, 0, MLX5_INITIAL_SEG_NIC_INTERFACE_FULL_DRIVER);
 }
 
-/* The driver starts anew, if there was a queue before. */
-static void sim_seg_new_cmdq(struct sim *sim, u32 addr_l)
-{
-	u64 addr = (u64)ioread32be(&sim->iseg->cmdq_addr_h) << 32 |
-		   (addr_l & PAGE_MASK);
-
-	iowrite8(0, &sim->iseg->health.synd);
-	sim_reset(sim);
-	sim->slots = sim_dma(addr, PAGE_SIZE);
-	if (!sim->slots)
-		pr_err("mlx5_sim: no memory at 0x%llx for a command queue\n",
-		       addr);
-}
-
-static bool sim_seg_poll_cmdq(struct sim *sim)
-{
-	u32 val = ioread32be(&sim->iseg->cmdq_addr_l_sz);
-	u8 nic_state = (val >> SIM_NIC_STATE_SHIFT) & SIM_NIC_STATE_MASK;
-
-	/* As the device wrote it? */
-	if (val & 0xff)
-		return false;
-	switch (nic_state) {
-	case MLX5_INITIAL_SEG_NIC_INTERFACE_FULL_DRIVER:
-		sim_seg_new_cmdq(sim, val);
-		break;
-	case MLX5_INITIAL_SEG_NIC_INTERFACE_SW_RESET:
-		nic_state = MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED;
-		fallthrough;
-	case MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED:
-		sim_reset(sim);
-		break;
-	}
-	sim_seg_set_cmdq(sim, val, nic_state);
-	return true;
-}
-
 static void sim_seg_tick(struct sim *sim)
 {
 	u64 now = ktime_get_ns();
 
-	sim_seg_write(&sim->iseg->internal_timer_h, upper_32_bits(now));
-	sim_seg_write(&sim->iseg->internal_timer_l, lower_32_bits(now));
-	sim_seg_write(&sim->iseg->health_counter, now >> 20);
+	sim_seg_write(&sim_seg(sim)->internal_timer_h, upper_32_bits(now));
+	sim_seg_write(&sim_seg(sim)->internal_timer_l, lower_32_bits(now));
+	sim_seg_write(&sim_seg(sim)->health_counter, now >> 20);
 }
 
-/* Looks for what the driver wrote; true if there was something. */
-bool sim_seg_poll(struct sim *sim)
+/**
+ * sim_seg_poll - has the driver written where its command queue is?
+ * @sim:	the device
+ * @queue:	the address, if it has
+ * @up:		if it is to be used; else the driver takes the interface down
+ *
+ * Return: true if it has. It waits for sim_seg_answer(), then.
+ */
+bool sim_seg_poll(struct sim *sim, u64 *queue, bool *up)
 {
-	/* The register was written before the doorbell rings for the first time. */
-	u32 rung = sim_cmd_rung(sim);
-	bool busy = sim_seg_poll_cmdq(sim);
+	u32 val = ioread32be(&sim_seg(sim)->cmdq_addr_l_sz);
 
 	sim_seg_tick(sim);
-	return sim_cmd_poll(sim, rung) || busy;
+	/* As the device wrote it? */
+	if (val & 0xff)
+		return false;
+	*queue = (u64)ioread32be(&sim_seg(sim)->cmdq_addr_h) << 32 |
+		 (val & PAGE_MASK);
+	*up = (val >> SIM_NIC_STATE_SHIFT & SIM_NIC_STATE_MASK) ==
+	      MLX5_INITIAL_SEG_NIC_INTERFACE_FULL_DRIVER;
+	return true;
+}
+
+void sim_seg_answer(struct sim *sim, u64 queue, bool up)
+{
+	if (up)
+		iowrite8(0, &sim_seg(sim)->health.synd);
+	sim_seg_set_cmdq(sim, lower_32_bits(queue),
+			 up ? MLX5_INITIAL_SEG_NIC_INTERFACE_FULL_DRIVER :
+			      MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED);
 }
 
 /* The firmware dies: it leaves a syndrome, and disables the interface. */
 void sim_seg_fatal(struct sim *sim)
 {
-	u32 val = ioread32be(&sim->iseg->cmdq_addr_l_sz);
+	u32 val = ioread32be(&sim_seg(sim)->cmdq_addr_l_sz);
 
-	sim_reset(sim);
 	iowrite8(MLX5_INITIAL_SEG_HEALTH_SYNDROME_FW_INTERNAL_ERR,
-		 &sim->iseg->health.synd);
+		 &sim_seg(sim)->health.synd);
 	sim_seg_set_cmdq(sim, val, MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED);
+}
+
+/* Whatever is read of it is all ones. */
+void sim_seg_vanish(struct sim *sim)
+{
+	memset_io(sim_seg(sim), 0xff, sizeof(*sim_seg(sim)));
 }

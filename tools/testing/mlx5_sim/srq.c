@@ -14,11 +14,6 @@ struct sim_srq_next_seg {
 	u8 reserved1[11];
 };
 
-struct sim_srq *sim_srq_get(struct sim *sim, u32 srqn)
-{
-	return xa_load(&sim->srqs, srqn);
-}
-
 /* Takes the next WQE, without its link; false if there is none. */
 bool sim_srq_pop(struct sim_srq *srq, void *wqe, u32 *size, u16 *index)
 {
@@ -50,26 +45,18 @@ bool sim_srq_uses_pd(struct sim *sim, u32 pd)
 	struct sim_srq *srq;
 	unsigned long i;
 
-	xa_for_each(&sim->srqs, i, srq)
+	sim_for_each(sim, SIM_SRQ, i, srq)
 		if (srq->pd == pd)
 			return true;
 	return false;
 }
 
-static void sim_srq_free(struct sim *sim, struct sim_srq *srq)
+void sim_srq_free(struct sim *sim, void *object)
 {
-	xa_erase(&sim->srqs, srq->srqn);
+	struct sim_srq *srq = object;
+
 	sim_buf_free(&srq->buf);
 	kfree(srq);
-}
-
-void sim_srq_reset(struct sim *sim)
-{
-	struct sim_srq *srq;
-	unsigned long i;
-
-	xa_for_each(&sim->srqs, i, srq)
-		sim_srq_free(sim, srq);
 }
 
 /* Takes over the description in @template. */
@@ -78,6 +65,7 @@ static u8 sim_srq_create(struct sim *sim, const struct sim_srq *template,
 			 u8 page_shift, u32 page_offset, u32 *srqn)
 {
 	struct sim_srq *srq = kmemdup(template, sizeof(*srq), GFP_KERNEL);
+	u8 status;
 
 	if (!srq)
 		return MLX5_CMD_STAT_INT_ERR;
@@ -90,24 +78,12 @@ static u8 sim_srq_create(struct sim *sim, const struct sim_srq *template,
 		kfree(srq);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
-	if (xa_alloc_cyclic(&sim->srqs, &srq->srqn, srq,
-			    XA_LIMIT(1, BIT(SIM_LOG_MAX_SRQ) - 1),
-			    &sim->next_srqn, GFP_KERNEL) < 0) {
-		sim_buf_free(&srq->buf);
-		kfree(srq);
-		return MLX5_CMD_STAT_LIM_ERR;
+	status = sim_object_add(sim, SIM_SRQ, srq, &srq->srqn);
+	if (status) {
+		sim_srq_free(sim, srq);
+		return status;
 	}
 	*srqn = srq->srqn;
-	return MLX5_CMD_STAT_OK;
-}
-
-static u8 sim_srq_destroy(struct sim *sim, u32 srqn)
-{
-	struct sim_srq *srq = sim_srq_get(sim, srqn);
-
-	if (!srq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
-	sim_srq_free(sim, srq);
 	return MLX5_CMD_STAT_OK;
 }
 
@@ -132,31 +108,16 @@ u8 sim_create_rmp(struct sim *sim, struct sim_cmd *cmd)
 	return status;
 }
 
-u8 sim_destroy_rmp(struct sim *sim, struct sim_cmd *cmd)
-{
-	return sim_srq_destroy(sim, MLX5_GET(destroy_rmp_in, cmd->in, rmpn));
-}
-
 u8 sim_query_rmp(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_srq *srq = sim_srq_get(sim, MLX5_GET(query_rmp_in,
-							cmd->in, rmpn));
 	void *rmpc = MLX5_ADDR_OF(query_rmp_out, cmd->out, rmp_context);
+	const struct sim_srq *srq = cmd->object;
 
-	if (!srq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	MLX5_SET(rmpc, rmpc, state, MLX5_RMPC_STATE_RDY);
 	MLX5_SET(rmpc, rmpc, wq.log_wq_sz, srq->log_size);
 	MLX5_SET(rmpc, rmpc, wq.log_wq_stride, srq->log_stride);
 	MLX5_SET(rmpc, rmpc, wq.pd, srq->pd);
 	return MLX5_CMD_STAT_OK;
-}
-
-/* It is about the limit below which an event is due: never, here. */
-u8 sim_modify_rmp(struct sim *sim, struct sim_cmd *cmd)
-{
-	return sim_srq_get(sim, MLX5_GET(modify_rmp_in, cmd->in, rmpn)) ?
-		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
 }
 
 u8 sim_create_xrc_srq(struct sim *sim, struct sim_cmd *cmd)
@@ -185,29 +146,14 @@ u8 sim_create_xrc_srq(struct sim *sim, struct sim_cmd *cmd)
 	return status;
 }
 
-u8 sim_destroy_xrc_srq(struct sim *sim, struct sim_cmd *cmd)
-{
-	return sim_srq_destroy(sim, MLX5_GET(destroy_xrc_srq_in, cmd->in,
-					     xrc_srqn));
-}
-
 u8 sim_query_xrc_srq(struct sim *sim, struct sim_cmd *cmd)
 {
-	struct sim_srq *srq = sim_srq_get(sim, MLX5_GET(query_xrc_srq_in,
-							cmd->in, xrc_srqn));
 	void *c = MLX5_ADDR_OF(query_xrc_srq_out, cmd->out,
 			       xrc_srq_context_entry);
+	const struct sim_srq *srq = cmd->object;
 
-	if (!srq)
-		return MLX5_CMD_STAT_BAD_RES_ERR;
 	MLX5_SET(xrc_srqc, c, log_xrc_srq_size, srq->log_size);
 	MLX5_SET(xrc_srqc, c, log_rq_stride, srq->log_stride - 4);
 	MLX5_SET(xrc_srqc, c, pd, srq->pd);
 	return MLX5_CMD_STAT_OK;
-}
-
-u8 sim_arm_xrc_srq(struct sim *sim, struct sim_cmd *cmd)
-{
-	return sim_srq_get(sim, MLX5_GET(arm_xrc_srq_in, cmd->in, xrc_srqn)) ?
-		MLX5_CMD_STAT_OK : MLX5_CMD_STAT_BAD_RES_ERR;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* User-mode memory registration: work requests that change an mkey. */
 
-#include <linux/mlx5/cq.h>
 #include "sim.h"
 
 #define SIM_OCTOWORD		16
@@ -167,15 +166,15 @@ u8 sim_umr(struct sim *sim, struct sim_qp *qp, const void *data, u32 size)
 
 	if (size < sizeof(*wqe))
 		return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
-	if (sim->fail_umrs) {
-		sim->fail_umrs--;
+	if (sim->umrs.fail) {
+		sim->umrs.fail--;
 		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
 	}
 	mkey = sim_mkey_get(sim, be32_to_cpu(wqe->ctrl.umr_mkey));
 	if (!mkey || !sim_umr_allowed(qp, mkey, wqe, mask))
 		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
 	if (mask & MLX5_MKEY_MASK_PD &&
-	    !sim_resource_exists(sim, SIM_PD, MLX5_GET(mkc, wqe->mkc, pd)))
+	    !sim_object_get(sim, SIM_PD, MLX5_GET(mkc, wqe->mkc, pd)))
 		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
 	memcpy(context, mkey->context, sizeof(context));
 	unknown = sim_umr_context(context, wqe->mkc, mask);
@@ -190,6 +189,6 @@ u8 sim_umr(struct sim *sim, struct sim_qp *qp, const void *data, u32 size)
 	if (syndrome)
 		return syndrome;
 	memcpy(mkey->context, context, sizeof(context));
-	sim->num_umrs++;
+	sim->umrs.done++;
 	return 0;
 }

@@ -136,11 +136,12 @@ REPORTS+='|INFO: (task|rcu|possible)|unreferenced object|ODEBUG: '
 REPORTS+='|refcount_t: |detected stall|DEBUG_LOCKS_WARN'
 
 # The unmodified kernel: Soft-RoCE reads and writes need_req_skb of a queue pair
-# on two CPUs, mlx5 guesses from the tail of a work queue if there is room, and
-# a sleeper looks if its timer has run.
+# on two CPUs, mlx5 guesses from the tail of a work queue if there is room, the
+# tick looks at the flags of a worker that begins to allocate without I/O, and
+# timers have no lock for each other.
 RACES='data-race in (rxe_requester / rxe_skb_tx_dtor'
 RACES+='|mlx5_ib_poll_cq / mlx5r_begin_wqe'
-RACES+='|hrtimer_wakeup / schedule_hrtimeout_range_clock)'
+RACES+='|[a-z_]* / kthread_data|.*(hrtimer|timekeeping))'
 
 RDMA_FUNCTIONS=' (frmr|ib_|nldev|rdma_|rxe_|mlx5|umem|uverbs)[a-z0-9_]*\\+0x'
 

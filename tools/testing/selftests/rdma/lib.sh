@@ -10,6 +10,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEV=${RDMA_DEVICE:-rxe0}
 NETDEV=${RDMA_NETDEV:-v0}
 PATH=$HERE:$PATH
+PINS=$(mktemp)
+trap 'rm -f "$PINS"' EXIT
 
 # The kernel's own client of netlink specifications; YNL_TREE is a kernel tree.
 YNL_TREE=${YNL_TREE:-$HERE/../../../..}
@@ -42,8 +44,10 @@ in_pool()
 		(has(\"kernel_vendor_key\") | not))) | .[0].$2 // \"none\""
 }
 
+# Keeps what was pinned in PINS, where a subshell can leave it, too.
 set_pools()
 {
+	[ "$1" != pinned ] || echo "$3" >>"$PINS"
 	rdma-frmr resource set frmr_pools dev "$DEV" "$@"
 }
 

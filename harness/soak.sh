@@ -37,8 +37,8 @@ soak()
 	say "the record is $out; again with SEED=$SEED"
 }
 
-need rdma-core ibverbs-utils ibverbs-providers perftest iproute2 jq python3 \
-	procps bc
+need rdma-core ibverbs-utils ibverbs-providers perftest ucx-utils iproute2 \
+	jq python3 procps bc
 "$TOP/harness/tree.sh"
 "$TOP/harness/kernel.sh"
 "$TOP/harness/programs.sh"

@@ -126,7 +126,7 @@ actor()
 # failed TEXT...: which is wrong unless something troubles the device
 failed()
 {
-	count failed
+	count failures
 	[ -n "$TROUBLE" ] || wrong failure "$DEV: $*"
 	sleep 0.5
 }
@@ -148,7 +148,7 @@ application()
 	elif [ $status -ge 124 ] && [ "$limit" != "$PATIENCE" ]; then
 		count killed
 	elif [ $status -ne 0 ]; then
-		failed "$1: $status, $(tail -1 "$out.err")"
+		failed "$*: $status, $(tail -1 "$out.err")"
 	fi
 }
 
@@ -189,20 +189,35 @@ gone()
 	! kill -0 "$1" 2>/dev/null
 }
 
-# The GID that is no link-local one, by which only Soft-RoCE is addressed
+# choose_pair PORT: a program that is started twice, in PAIR. Soft-RoCE is addressed
+# by its GID that is no link-local one, and not by UCX, which fails on it anyway.
+choose_pair()
+{
+	local gid=(-g 1) ucx=
+
+	[ "$DEV" = rxe0 ] || gid=() ucx=ucx_perftest
+	choose ibv_rc_pingpong ib_write_bw ib_read_bw ib_send_bw $ucx
+	case $CHOICE in
+	ibv_rc_pingpong)
+		PAIR=("$CHOICE" -d "$DEV" "${gid[@]}") ;;
+	ib_*)
+		PAIR=("$CHOICE" -d "$DEV" "${gid[@]/-g/-x}" -F) ;;
+	ucx_perftest)
+		PAIR=(env UCX_TLS=rc_v UCX_NET_DEVICES="$DEV:1" "$CHOICE"
+			-t tag_bw -s 65536) ;;
+	esac
+	PAIR+=(-n 200 -p "$1")
+}
+
 traffic()
 {
-	local port=$((18000 + ME)) server gid=()
+	local port=$((18000 + ME)) server
 
-	choose "ibv_rc_pingpong -g" "ib_write_bw -F -x" "ib_read_bw -F -x" \
-		"ib_send_bw -F -x"
-	# shellcheck disable=SC2086
-	set -- ${CHOICE% *} -d "$DEV" -p $port -n 200
-	[ "$DEV" != rxe0 ] || gid=("${CHOICE##* }" 1)
-	timeout -s KILL "$PATIENCE" "$@" "${gid[@]}" >/dev/null 2>&1 &
+	choose_pair $port
+	timeout --foreground -s KILL "$PATIENCE" "${PAIR[@]}" >/dev/null 2>&1 &
 	server=$!
 	eventually 20 settled $server $port
-	application "$@" "${gid[@]}" localhost
+	application "${PAIR[@]}" localhost
 	kill $server 2>/dev/null
 	wait $server 2>/dev/null
 }
@@ -479,12 +494,12 @@ trouble()
 {
 	# shellcheck disable=SC2086
 	choose $TROUBLE
-	note "$CHOICE"
+	note "$DEV: $CHOICE"
 	count faults
 	count "$CHOICE"
 	"$CHOICE"
 	[ "$DEV" = rxe0 ] || heal
-	note "healed"
+	note "$DEV: healed"
 	pause 20 80
 }
 
@@ -636,7 +651,7 @@ end_round()
 
 report_round()
 {
-	printf 'round %3d %4d s %7d registrations %4d faults %4d killed  %s\n' \
+	printf 'round %3d %4d s %7d registrations %4d faults %4d killed  %.24s\n' \
 		$ROUNDS $((SECONDS - BEGAN)) \
 		"$(counted registrations $COUNTS)" "$(counted faults $COUNTS)" \
 		"$(counted killed $COUNTS)" "${VERDICT:-ok}"

@@ -105,21 +105,6 @@ test_registrations_go_on_during_a_slow_reclaim()
 	return $status
 }
 
-# Takes memory until little is available, and gives it back.
-hog_memory()
-{
-	python3 -c '
-import time
-hogs = []
-def available():
-    for line in open("/proc/meminfo"):
-        if line.startswith("MemAvailable"):
-            return int(line.split()[1])
-while available() > 200 << 10:
-    hogs.append(bytearray(b"x" * (16 << 20)))
-time.sleep(1)'
-}
-
 gave_to_others()
 {
 	[ "$(total reclaimed)" -ge 100 ]

@@ -191,6 +191,28 @@ all_at_once()
 	return $status
 }
 
+# Takes memory until little is available, and gives it back.
+hog_memory()
+{
+	python3 -c '
+import time
+hogs = []
+def available():
+    for line in open("/proc/meminfo"):
+        if line.startswith("MemAvailable"):
+            return int(line.split()[1])
+while available() > 200 << 10:
+    hogs.append(bytearray(b"x" * (16 << 20)))
+time.sleep(1)'
+}
+
+# The mode can change only while there is no other namespace, and those that
+# were deleted take a moment to go.
+set_mode()
+{
+	eventually 10 rdma system set netns "$1" 2>/dev/null
+}
+
 no_pools()
 {
 	[ "$(pools | jq length)" -eq 0 ]

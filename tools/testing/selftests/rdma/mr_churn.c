@@ -40,6 +40,7 @@ struct worker {
 	__u64 busy_ns;
 	__u64 registered;
 	__u64 verified;
+	__u64 verified_bytes;
 	struct histogram reg;
 	struct histogram dereg;
 };
@@ -184,6 +185,7 @@ static bool verify(struct worker *w, const struct slot *slot)
 		ok = verify_read(w, slot);
 	if (ok) {
 		w->verified++;
+		w->verified_bytes += slot->length;
 		return true;
 	}
 	fprintf(stderr,
@@ -412,8 +414,8 @@ static void print_json(const struct options *opt, const struct worker *sum,
 {
 	printf("{\"device\": \"%s\", \"threads\": %lu, \"mrs\": %lu, \"seed\": %lu",
 	       opt->device, opt->threads, opt->mrs, opt->seed);
-	printf(", \"registrations\": %llu, \"verified\": %llu",
-	       sum->registered, sum->verified);
+	printf(", \"registrations\": %llu, \"verified\": %llu, \"verified_bytes\": %llu",
+	       sum->registered, sum->verified, sum->verified_bytes);
 	printf(", \"seconds\": %.6f, \"per_second\": %.1f", seconds,
 	       sum->registered / seconds);
 	print_json_latency("reg_ns", &sum->reg);
@@ -429,6 +431,7 @@ static void report(const struct options *opt, const struct worker *workers)
 	for (i = 0; i < opt->threads; i++) {
 		sum.registered += workers[i].registered;
 		sum.verified += workers[i].verified;
+		sum.verified_bytes += workers[i].verified_bytes;
 		histogram_merge(&sum.reg, &workers[i].reg);
 		histogram_merge(&sum.dereg, &workers[i].dereg);
 		if (workers[i].busy_ns > sum.busy_ns)

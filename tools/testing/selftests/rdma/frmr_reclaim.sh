@@ -42,11 +42,6 @@ begin_slow_reclaim()
 	eventually 10 has_reclaimed
 }
 
-reclaim_ended()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
 # What idles then stays, and is accounted.
 signal_ends_a_reclaim()
 {
@@ -54,7 +49,7 @@ signal_ends_a_reclaim()
 
 	begin_slow_reclaim || return
 	kill -s "$1" $!
-	eventually 5 reclaim_ended $! || status=1
+	eventually 5 gone $! || status=1
 	take_us 0
 	wait $! 2>/dev/null
 	[ $status -eq 0 ] || ktap_print_msg "SIG$1 does not end it"
@@ -83,7 +78,7 @@ test_a_device_that_goes_ends_a_reclaim()
 	begin_slow_reclaim || return
 	reclaim=$!
 	echo $PCI_DEVICE >$DRIVER/unbind & unbind=$!
-	eventually 5 reclaim_ended $reclaim || status=1
+	eventually 5 gone $reclaim || status=1
 	[ "$(cat $SIM/mkeys)" -gt 0 ] || status=1
 	[ $status -eq 0 ] ||
 		ktap_print_msg "the device, with $(cat $SIM/mkeys) mkeys," \
@@ -120,7 +115,7 @@ test_memory_pressure_takes_what_idles()
 	echo 2 >/proc/sys/vm/drop_caches
 	eventually 10 gave_to_others ||
 		{ ktap_print_msg "given back: $(total reclaimed)"; return 1; }
-	! load_ended && stop_load && LOAD= &&
+	! gone "$LOAD" && stop_load && LOAD= &&
 	equal pinned "$(total pinned_handles)" 10 &&
 	[ "$(total queue_handles)" -ge 10 ]
 }

@@ -184,11 +184,6 @@ settled()
 	gone "$1" || ss -Hltn "sport = :$2" | grep -q .
 }
 
-gone()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
 # choose_pair PORT: a program that is started twice, in PAIR. Soft-RoCE is addressed
 # by its GID that is no link-local one, and not by UCX, which fails on it anyway.
 choose_pair()

@@ -10,8 +10,6 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEV=${RDMA_DEVICE:-rxe0}
 NETDEV=${RDMA_NETDEV:-v0}
 PATH=$HERE:$PATH
-PINS=$(mktemp)
-trap 'rm -f "$PINS"' EXIT
 
 # The kernel's own client of netlink specifications; YNL_TREE is a kernel tree.
 YNL_TREE=${YNL_TREE:-$HERE/../../../..}
@@ -44,10 +42,10 @@ in_pool()
 		(has(\"kernel_vendor_key\") | not))) | .[0].$2 // \"none\""
 }
 
-# Keeps what was pinned in PINS, where a subshell can leave it, too.
+# PINS: a file for what was pinned, where a subshell can leave it, too
 set_pools()
 {
-	[ "$1" != pinned ] || echo "$3" >>"$PINS"
+	[ "$1" != pinned ] || echo "$3" >>"${PINS:-/dev/null}"
 	rdma-frmr resource set frmr_pools dev "$DEV" "$@"
 }
 
@@ -83,6 +81,12 @@ eventually()
 		[ $SECONDS -lt $end ] || return 1
 		sleep 0.2
 	done
+}
+
+# gone PID: that process has ended
+gone()
+{
+	! kill -0 "$1" 2>/dev/null
 }
 
 # equal WHAT GOT WANT: says so if they are not

@@ -106,19 +106,24 @@ static struct rdma_pair reversed(void)
 	return owner;
 }
 
+static struct ibv_mw_bind_info window(struct ibv_mr *mr, size_t bytes)
+{
+	return (struct ibv_mw_bind_info) {
+		.mr = mr,
+		.addr = (uintptr_t)mr->addr,
+		.length = bytes,
+		.mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
+				   IBV_ACCESS_REMOTE_READ,
+	};
+}
+
 int bind_type_1(struct ibv_mw *mw, struct ibv_mr *mr, size_t bytes)
 {
 	struct rdma_pair owner = reversed();
 	struct ibv_mw_bind bind = {
 		.wr_id = owner.next_wr_id,
 		.send_flags = IBV_SEND_SIGNALED,
-		.bind_info = {
-			.mr = mr,
-			.addr = (uintptr_t)mr->addr,
-			.length = bytes,
-			.mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
-					   IBV_ACCESS_REMOTE_READ,
-		},
+		.bind_info = window(mr, bytes),
 	};
 	int err = ibv_bind_mw(owner.qp, mw, &bind);
 
@@ -133,13 +138,7 @@ int bind_type_2(struct ibv_mw *mw, struct ibv_mr *mr, size_t bytes)
 		.bind_mw = {
 			.mw = mw,
 			.rkey = ibv_inc_rkey(mw->rkey),
-			.bind_info = {
-				.mr = mr,
-				.addr = (uintptr_t)mr->addr,
-				.length = bytes,
-				.mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
-						   IBV_ACCESS_REMOTE_READ,
-			},
+			.bind_info = window(mr, bytes),
 		},
 	};
 	int status = rdma_execute(&owner, &wr);

@@ -16,6 +16,8 @@ LIMITS_EXCEEDED=8
 INTERNAL_ERROR=1
 NEVER_ENDS=0xff
 LOG=${OUT:-/tmp}/sim.log
+PINS=$(mktemp)
+trap 'rm -f "$PINS"' EXIT
 # 16 pages
 IDLE_KEY=0:10:0:0
 NO_LIMIT=1000000
@@ -212,14 +214,9 @@ start_load()
 	return 1
 }
 
-load_ended()
-{
-	! kill -0 "$LOAD" 2>/dev/null
-}
-
 await_load_end()
 {
-	eventually 60 load_ended && return
+	eventually 60 gone "$LOAD" && return
 	ktap_print_msg "the load does not end"
 	return 1
 }

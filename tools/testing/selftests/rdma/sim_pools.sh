@@ -70,7 +70,7 @@ test_kill_ends_a_pin()
 	start_pin 2000
 	sleep 1
 	kill -KILL "$LOAD"
-	eventually 10 load_ended && return
+	eventually 10 gone "$LOAD" && return
 	ktap_print_msg "a kill is not heard"
 	return 1
 }

@@ -37,9 +37,7 @@ run_selftests()
 		sed -n 's/^# //p' "$f" >"${f%.tap}.ktap"
 		count_ktap "$name/$(basename "$f" .tap)" "${f%.tap}.ktap"
 	done
-	check_console "$name console" "$out/console"
-	[ ! -f "$out/leaks" ] ||
-		check_leaks "$name leaks" "$out/leaks" "$out/console"
+	check_guest "$name" "$out"
 }
 
 if [ "$0" = "${BASH_SOURCE[0]}" ]; then

@@ -31,9 +31,7 @@ soak()
 		add_results "$name guest" 0 1 0
 	}
 	count_ktap "$name" "$out/soak.ktap"
-	check_console "$name console" "$out/console"
-	[ ! -f "$out/leaks" ] ||
-		check_leaks "$name leaks" "$out/leaks" "$out/console"
+	check_guest "$name" "$out"
 	say "the record is $out; again with SEED=$SEED"
 }
 

@@ -8,8 +8,10 @@
 # shellcheck source-path=SCRIPTDIR source=sim_lib.sh
 . "$(dirname "$0")/sim_lib.sh"
 
+# Not set_pools(), whose shell would be what is killed.
 start_pin()
 {
+	echo "$1" >>"$PINS"
 	rdma-frmr resource set frmr_pools dev $DEV pinned $IDLE_KEY "$1" \
 		>"$LOG" 2>&1 &
 	LOAD=$!

@@ -309,6 +309,21 @@ static void *churn(void *arg)
 	return NULL;
 }
 
+/*
+ * No two pages in a row are taken in a row. So a region has as many DMA blocks as
+ * pages, and its size is the size that the pools see.
+ */
+static void take_pages(char *arena, size_t bytes)
+{
+	size_t i;
+
+	madvise(arena, bytes, MADV_NOHUGEPAGE);
+	for (i = PAGE; i < bytes; i += 2 * PAGE)
+		arena[i] = 0;
+	for (i = 0; i < bytes; i += 2 * PAGE)
+		arena[i] = 0;
+}
+
 static bool map_arena(struct worker *w)
 {
 	size_t stride = PAGE * max_pages(w->opt);
@@ -317,9 +332,10 @@ static bool map_arena(struct worker *w)
 
 	w->arena_bytes = stride * w->opt->mrs;
 	arena = mmap(NULL, w->arena_bytes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (arena == MAP_FAILED)
 		return false;
+	take_pages(arena, w->arena_bytes);
 	w->arena = arena;
 	for (i = 0; i < w->opt->mrs; i++)
 		w->slots[i].addr = w->arena + i * stride;

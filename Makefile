@@ -7,6 +7,7 @@
 # TESTS="sim.sh ..."	only these (selftest)
 # SIM_REGISTRATIONS=N	verify so many on the simulated ConnectX (selftest)
 # TIMEOUT=SECONDS	of a guest
+# HOURS=N, SEED=N	how long, 0.1 is possible, and with which choices (soak)
 # FLAVOUR=plain|debug|kcsan	which kernel: debug has KASAN, lockdep and the
 #			like, kcsan detects data races; compat: mainline's mlx5 on
 #			this core (with BASE=7.3); base: the unmodified kernel
@@ -15,8 +16,13 @@
 # SAVE=1		keep their results in doc/bench
 
 SHELL = /bin/bash
+# Mistakes that a soak provokes are found by a kernel that looks for them.
+ifneq ($(filter soak,$(MAKECMDGOALS)),)
+FLAVOUR ?= debug
+endif
 FLAVOUR ?= plain
 export BASE FLAVOUR LINUX IMPL SIM TESTS SIM_REGISTRATIONS TIMEOUT BENCH SAVE
+export HOURS SEED
 
 help:
 	@echo 'make run       see the pools at work, in minutes: boots Debian'"'"'s own kernel'
@@ -28,6 +34,8 @@ help:
 	@echo '  make userspace only the core in user space: model test, sanitizers,'
 	@echo '                 fuzzer'
 	@echo '  make lint      only the checks of the source'
+	@echo 'make soak      all at once what a cluster does, for an hour (HOURS=N), on the'
+	@echo '               debug kernel'
 	@echo 'make bench     how fast it is, beside mainline; plots in build/bench'
 	@echo 'make series    the patches as mails, in build/series'
 	@echo 'make steps     apply one mail after the other, and compile each time'
@@ -50,7 +58,7 @@ help:
 	@echo 'BENCH=native   only the core in user space; BENCH=guest: only the kernels'
 	@echo 'SAVE=1         keep results and plots in doc/bench (bench)'
 
-run check kunit selftest pyverbs userspace lint bench shell series steps deb \
+run check kunit selftest pyverbs userspace lint soak bench shell series steps deb \
 debcheck:
 	@harness/$@.sh
 
@@ -63,5 +71,5 @@ kernel: tree
 clean:
 	rm -rf build
 
-.PHONY: help run check kunit selftest pyverbs userspace lint bench shell
+.PHONY: help run check kunit selftest pyverbs userspace lint soak bench shell
 .PHONY: series steps deb debcheck tree kernel clean

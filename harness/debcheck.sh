@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tries the packages as an administrator would, on a Debian of its own with
 # Debian's own kernel: they are installed, DKMS builds the modules, the system
-# boots in QEMU and is put to work; then they are removed, and what boots must be
-# as it was before.
+# boots in QEMU and is put to work; another kernel comes, with PREEMPT_RT, for
+# which DKMS builds them again; then they are removed, and what boots must be as
+# it was before.
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/harness/report.sh"
@@ -12,7 +13,7 @@ DIR=$BUILD/debcheck
 ROOT=$DIR/root
 LOG=$DIR/log
 MIRROR=http://deb.debian.org/debian
-SYSTEM_PACKAGES="dkms ccache initramfs-tools rdma-core ibverbs-utils
+SYSTEM_PACKAGES="dkms openssl ccache initramfs-tools rdma-core ibverbs-utils
 ibverbs-providers perftest iproute2 jq perl procps nfs-kernel-server"
 
 # in_root COMMAND...: in the system, as root; what it mounts ends with it
@@ -33,6 +34,14 @@ must()
 	"${@:2}" >>"$LOG" 2>&1 || { tail -30 "$LOG" >&2; die "$1, see $LOG"; }
 }
 
+# install_kernel: the one that ABI says
+install_kernel()
+{
+	must "can't install the kernel $ABI" in_root apt-get install -q -y \
+		--no-install-recommends \
+		{linux-image,linux-headers}-"$ABI=$STOCK_VERSION"
+}
+
 # make_system ARCHIVE: a Debian with its own kernel
 make_system()
 {
@@ -44,9 +53,9 @@ make_system()
 	as_root mkdir -p "$ROOT/var/cache/ccache"
 	must "can't reach the archive" in_root apt-get update -q
 	# shellcheck disable=SC2086
-	must "can't install the kernel" in_root apt-get install -q -y \
-		--no-install-recommends $SYSTEM_PACKAGES \
-		{linux-image,linux-headers}-"$ABI=$STOCK_VERSION"
+	must "can't install programs" in_root apt-get install -q -y \
+		--no-install-recommends $SYSTEM_PACKAGES
+	install_kernel
 	must "can't tidy up" in_root apt-get clean
 	as_root tar -C "$ROOT" -c . | zstd -q -1 >"$1.new"
 	mv "$1.new" "$1"
@@ -90,6 +99,7 @@ build_adapter()
 {
 	local dir=/usr/src/mlx5_sim
 
+	as_root rm -rf "$ROOT$dir"
 	as_root cp -rL "$TREE/tools/testing/mlx5_sim" "$ROOT$dir"
 	must "the simulated ConnectX does not build" in_root make \
 		-C "/lib/modules/$ABI/build" M=$dir mlx5_sim.ko
@@ -113,6 +123,18 @@ all_are_replaced()
 			{ echo "$module is not replaced" >&2; return 1; }
 	done < <(grep -v '^#' "$TOP/packaging/modules")
 	! modules '^kernel/.*: .*updates/dkms' >&2
+}
+
+# By the key that DKMS has made, for the firmware to learn
+all_are_signed()
+{
+	local module
+
+	[ -s "$ROOT/var/lib/dkms/mok.pub" ] || return
+	for module in "$ROOT/lib/modules/$ABI"/updates/dkms/*.ko*; do
+		modinfo -F signer "$module" | grep -q 'DKMS' ||
+			{ echo "${module##*/} is not signed" >&2; return 1; }
+	done
 }
 
 none_is_replaced()
@@ -147,22 +169,25 @@ check()
 	fi
 }
 
-# boot NAME: the system as it is now, to run the tests that have this name
+# boot TESTS [NAME]: the system as it is now, for these tests of the guest
 boot()
 {
-	local name=debcheck-$1
+	local tests=$1 name=${2:-$1}
 
-	say "booting it: $1"
+	say "booting it: $name"
 	as_root rm -f "$DIR/disk"
 	must "can't make a disk" as_root mke2fs -q -t ext4 -d "$ROOT" \
-		"$DIR/disk" 5G
+		"$DIR/disk" 6G
 	as_root chown "$(id -u)" "$DIR/disk"
 	IMAGE=$ROOT/boot/vmlinuz-$ABI INITRD=$ROOT/boot/initrd.img-$ABI \
-		DISK=$DIR/disk TIMEOUT=1800 "$TOP/harness/guest.sh" "$name" \
-		"$TOP/harness/guest/debcheck" "$1" </dev/null >"$DIR/$1.ktap" ||
+		DISK=$DIR/disk TIMEOUT=1800 \
+		"$TOP/harness/guest.sh" "debcheck-$name" \
+		"$TOP/harness/guest/debcheck" "$tests" \
+		</dev/null >"$DIR/$name.ktap" ||
 		say "the guest did not end well"
-	count_ktap "packages: $1" "$DIR/$1.ktap"
-	check_console "packages: $1, console" "$BUILD/guest/$name/console"
+	count_ktap "packages: $name" "$DIR/$name.ktap"
+	check_console "packages: $name, console" \
+		"$BUILD/guest/debcheck-$name/console"
 }
 
 [ "$BASE" = 6.12 ] || die "there is a Debian to try it on for Linux 6.12 only"
@@ -174,9 +199,20 @@ place_system
 as_root install -D -t "$ROOT$TOP/harness/guest" "$TOP/harness/guest/init"
 install_packages
 check "all modules are replaced" all_are_replaced
+check "all modules are signed" all_are_signed
 check "the RAM disk has ours" initrd_has_ours
 build_adapter
 boot pools
+
+ABI=$RELEASE-rt-amd64
+say "installing another kernel, $ABI: DKMS builds the modules for it"
+install_kernel
+in_root dkms status >&2 2>/dev/null
+check "they are replaced in the new kernel" all_are_replaced
+build_adapter
+boot pools rt
+ABI=$RELEASE-$KIND
+
 remove_packages
 check "no module is replaced" none_is_replaced
 check "the RAM disk has none of ours" initrd_has_none_of_ours

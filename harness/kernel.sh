@@ -19,19 +19,6 @@ merge_fragments()
 	esac
 }
 
-# kconfig drops what it can't have without a word, so look for each symbol.
-check_config()
-{
-	local line lost=()
-
-	while read -r line; do
-		grep -qxF -- "${line/%=n/ is not set}" <(
-			sed 's/^# \(CONFIG_.* is not set\)$/\1/' \
-				"$KBUILD/.config") || lost+=("$line")
-	done < <(grep '^CONFIG_' "$FRAGMENT")
-	[ ${#lost[@]} -eq 0 ] || die "kconfig dropped: ${lost[*]}"
-}
-
 configure()
 {
 	merge_fragments >"$FRAGMENT.new"
@@ -40,10 +27,13 @@ configure()
 		return
 	fi
 	mv "$FRAGMENT.new" "$FRAGMENT"
-	make -C "$TREE" O="$KBUILD" KCONFIG_ALLCONFIG="$FRAGMENT" \
-		allnoconfig >"$BUILD/config.log" 2>&1 ||
+	mkdir -p "$KBUILD"
+	(cd "$TREE" && scripts/kconfig/merge_config.sh -n -O "$KBUILD" \
+		"$FRAGMENT") >"$BUILD/config.log" 2>&1 ||
 		{ cat "$BUILD/config.log" >&2; die "the configuration failed"; }
-	check_config
+	# It goes on without what kconfig would not have.
+	! grep '^Value requested' "$BUILD/config.log" >&2 ||
+		die "kconfig dropped what it can't have"
 }
 
 need gcc libc6-dev flex bison bc libelf-dev libssl-dev ccache cpio kmod

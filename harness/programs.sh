@@ -44,8 +44,10 @@ fetch_promtool()
 	rm -rf "$BUILD/selftests/install" &&
 	selftests install INSTALL_PATH="$BUILD/selftests/install/rdma" &&
 	install -D -t "$BUILD/selftests/install/kselftest" \
-		"$TREE"/tools/testing/selftests/kselftest/*.sh &&
-	selftests -s emit_tests COLLECTION=rdma |
-		grep -v ':rxe_' >"$BUILD/selftests/tests"
+		"$TREE"/tools/testing/selftests/kselftest/*.{sh,pl} &&
+	install -t "$BUILD/selftests/install" \
+		"$TREE/tools/testing/selftests/run_kselftest.sh" &&
+	selftests -s emit_tests COLLECTION=rdma | grep -v ':rxe_' \
+		>"$BUILD/selftests/install/kselftest-list.txt"
 } >"$BUILD/programs.log" 2>&1 ||
 	{ tail -20 "$BUILD/programs.log" >&2; die "the programs do not build"; }

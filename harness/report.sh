@@ -118,6 +118,13 @@ check_leaks()
 	fi
 }
 
+# check_guest NAME DIR: its console and, where the kernel can tell, what leaked
+check_guest()
+{
+	check_console "$1 console" "$2/console"
+	[ ! -f "$2/leaks" ] || check_leaks "$1 leaks" "$2/leaks" "$2/console"
+}
+
 # reports FILE: each line of a console that begins a report, with its number.
 # Reports of data races are only ours if one of their stacks leads through RDMA.
 reports()
@@ -136,11 +143,15 @@ REPORTS+='|INFO: (task|rcu|possible)|unreferenced object|ODEBUG: '
 REPORTS+='|refcount_t: |detected stall|DEBUG_LOCKS_WARN'
 
 # The unmodified kernel: Soft-RoCE reads and writes need_req_skb of a queue pair
-# on two CPUs, mlx5 guesses from the tail of a work queue if there is room, and
-# a sleeper looks if its timer has run.
+# on two CPUs, mlx5 guesses from the tail of a work queue if there is room, the
+# tick looks at the flags of a worker that begins to allocate without I/O, and
+# timers have no lock for each other.
 RACES='data-race in (rxe_requester / rxe_skb_tx_dtor'
 RACES+='|mlx5_ib_poll_cq / mlx5r_begin_wqe'
-RACES+='|hrtimer_wakeup / schedule_hrtimeout_range_clock)'
+RACES+='|[a-z_]* / kthread_data'
+RACES+='|hrtimer_wakeup / schedule_hrtimeout_range_clock'
+RACES+='|__hrtimer_run_queues / hrtimer_active'
+RACES+='|ktime_get_mono_fast_ns / timekeeping_update)'
 
 RDMA_FUNCTIONS=' (frmr|ib_|nldev|rdma_|rxe_|mlx5|umem|uverbs)[a-z0-9_]*\\+0x'
 

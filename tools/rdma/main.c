@@ -3,12 +3,10 @@
  * rdma-frmr: the FRMR pool commands of the rdma tool, for systems whose
  * iproute2 is older than they are.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <json-c/json.h>
 
 #include "rdma_frmr.h"
 
@@ -46,89 +44,6 @@ static const char usage[] =
 "  -j, --json     JSON\n"
 "  -p, --pretty   with -j: line breaks\n"
 "  -h, --help     show this text\n";
-
-/* @word, if not NULL, is where the user went wrong. */
-int usage_error(const char *what, const char *word)
-{
-	if (word)
-		fprintf(stderr, "\"%s\": ", word);
-	fprintf(stderr, "%s\nTry \"rdma-frmr help\".\n", what);
-	return EXIT_FAILURE;
-}
-
-/* All of @word is a number from 0 to @max. */
-bool parse_number(const char *word, int base, __u64 max, __u64 *value)
-{
-	char *end;
-
-	if (!*word || strchr(word, '-'))
-		return false;
-	errno = 0;
-	*value = strtoull(word, &end, base);
-	return !errno && !*end && *value <= max;
-}
-
-void format_key(char *text, size_t size, const struct frmr_key *key)
-{
-	int len;
-
-	len = snprintf(text, size, "%llx:%llx:%x:%x", key->vendor_key,
-		       key->num_dma_blocks, key->access_flags, key->ats);
-	if (key->kernel_vendor_key)
-		snprintf(text + len, size - len, "[%llx]",
-			 key->kernel_vendor_key);
-}
-
-/* vendor_key:num_dma_blocks:access_flags:ats */
-bool parse_key(const char *word, struct frmr_key *key)
-{
-	__u64 values[4];
-	char *copy = strdup(word), *rest = copy, *part;
-	int n = 0;
-
-	while (copy && (part = strsep(&rest, ":"))) {
-		if (n == 4 || !parse_number(part, 16, UINT64_MAX, &values[n])) {
-			n = -1;
-			break;
-		}
-		n++;
-	}
-	free(copy);
-	if (n != 4 || values[2] > UINT32_MAX || values[3] > 1)
-		return false;
-	*key = (struct frmr_key) {
-		.vendor_key = values[0],
-		.num_dma_blocks = values[1],
-		.access_flags = values[2],
-		.ats = values[3],
-	};
-	return true;
-}
-
-/* Prints it and puts it. */
-void print_json(const struct options *opt, struct json_object *json)
-{
-	puts(json_object_to_json_string_ext(json, opt->pretty ?
-					    JSON_C_TO_STRING_PRETTY :
-					    JSON_C_TO_STRING_PLAIN));
-	json_object_put(json);
-}
-
-__u64 counter(const struct frmr_counters *counters, const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < counters->num; i++)
-		if (!strcmp(counters->list[i].name, name))
-			return counters->list[i].value;
-	return 0;
-}
-
-/* In percent; of a pool that was never asked, 0. */
-double hit_rate(__u64 hits, __u64 misses)
-{
-	return hits + misses ? 100.0 * hits / (hits + misses) : 0;
-}
 
 /* A verb, its object, and what else it needs. */
 static int run_verb(const struct options *opt, int argc, char **argv)

@@ -69,6 +69,17 @@ struct filter {
 	const char *lists[NUM_FILTERS];
 };
 
+/* key.c */
+bool parse_number(const char *word, int base, __u64 max, __u64 *value);
+bool parse_key(const char *word, struct frmr_key *key);
+void format_key(char *text, size_t size, const struct frmr_key *key);
+
+/* output.c */
+int usage_error(const char *what, const char *word);
+void print_json(const struct options *opt, struct json_object *json);
+__u64 counter(const struct frmr_counters *counters, const char *name);
+double hit_rate(__u64 hits, __u64 misses);
+
 /* nl.c: 0, or a negative errno after a message on stderr. */
 int nl_open(void);
 void nl_close(void);
@@ -92,14 +103,5 @@ int cmd_watch(const struct options *opt, int argc, char **argv);
 int cmd_set(const struct options *opt, int argc, char **argv);
 int cmd_profile(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
-
-/* main.c */
-bool parse_number(const char *word, int base, __u64 max, __u64 *value);
-int usage_error(const char *what, const char *word);
-bool parse_key(const char *word, struct frmr_key *key);
-void format_key(char *text, size_t size, const struct frmr_key *key);
-void print_json(const struct options *opt, struct json_object *json);
-__u64 counter(const struct frmr_counters *counters, const char *name);
-double hit_rate(__u64 hits, __u64 misses);
 
 #endif /* RDMA_FRMR_H */

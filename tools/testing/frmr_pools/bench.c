@@ -61,17 +61,10 @@ static void destroy_frmrs(struct ib_device *ibdev, u32 *handles, u32 count)
 {
 }
 
-static int build_key(struct ib_device *ibdev, const struct ib_frmr_key *in,
-		     struct ib_frmr_key *out)
-{
-	*out = *in;
-	return 0;
-}
-
 static const struct ib_frmr_pool_ops ops = {
 	.create_frmrs = create_frmrs,
 	.destroy_frmrs = destroy_frmrs,
-	.build_key = build_key,
+	.build_key = shim_build_key,
 };
 
 static u64 now(void)

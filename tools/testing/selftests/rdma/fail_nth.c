@@ -17,13 +17,9 @@
 #include "../kselftest.h"
 #include "rdma_util.h"
 
-#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 #define MAX_PAGES	20000
-#define LEAP		7919	/* a prime */
 #define MAX_KEPT	1000
 #define BOUNCE_BYTES	PAGE
-#define ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
-			 IBV_ACCESS_REMOTE_READ)
 #define DEBUGFS		"/sys/kernel/debug/"
 #define KMEMLEAK	DEBUGFS "kmemleak"
 #define KMEMLEAK_MIN_AGE	6	/* seconds until it reports an object */
@@ -359,27 +355,13 @@ static void open_fail_nth(void)
 		ksft_exit_skip("no fail-nth: needs CONFIG_FAULT_INJECTION and root\n");
 }
 
-/*
- * Pages that are adjacent in memory would be one entry of the scatterlist:
- * touched in leaps, they are not, and the kernel needs more allocations.
- */
-static void touch_in_leaps(char *p, size_t pages)
-{
-	size_t i;
-
-	for (i = 0; i < pages; i++)
-		p[i * LEAP % pages * PAGE] = 1;
-}
-
+/* Neighbours would be one entry of the scatterlist, and need less memory. */
 static char *map_pages(size_t pages)
 {
-	char *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = rdma_map_scattered(pages);
 
 	if (p == MAP_FAILED)
 		ksft_exit_fail_perror("mmap");
-	madvise(p, pages * PAGE, MADV_NOHUGEPAGE);
-	touch_in_leaps(p, pages);
 	return p;
 }
 

@@ -18,13 +18,6 @@ as_foreign_root()
 	unshare --user --map-root-user --net "$@"
 }
 
-# The mode can change only while there is no other namespace, and those that
-# were deleted take a moment to go.
-set_mode()
-{
-	eventually 10 rdma system set netns "$1" 2>/dev/null
-}
-
 restore()
 {
 	ip netns delete "$NS" 2>/dev/null

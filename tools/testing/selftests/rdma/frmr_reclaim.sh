@@ -42,11 +42,6 @@ begin_slow_reclaim()
 	eventually 10 has_reclaimed
 }
 
-reclaim_ended()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
 # What idles then stays, and is accounted.
 signal_ends_a_reclaim()
 {
@@ -54,7 +49,7 @@ signal_ends_a_reclaim()
 
 	begin_slow_reclaim || return
 	kill -s "$1" $!
-	eventually 5 reclaim_ended $! || status=1
+	eventually 5 gone $! || status=1
 	take_us 0
 	wait $! 2>/dev/null
 	[ $status -eq 0 ] || ktap_print_msg "SIG$1 does not end it"
@@ -83,7 +78,7 @@ test_a_device_that_goes_ends_a_reclaim()
 	begin_slow_reclaim || return
 	reclaim=$!
 	echo $PCI_DEVICE >$DRIVER/unbind & unbind=$!
-	eventually 5 reclaim_ended $reclaim || status=1
+	eventually 5 gone $reclaim || status=1
 	[ "$(cat $SIM/mkeys)" -gt 0 ] || status=1
 	[ $status -eq 0 ] ||
 		ktap_print_msg "the device, with $(cat $SIM/mkeys) mkeys," \
@@ -105,21 +100,6 @@ test_registrations_go_on_during_a_slow_reclaim()
 	return $status
 }
 
-# Takes memory until little is available, and gives it back.
-hog_memory()
-{
-	python3 -c '
-import time
-hogs = []
-def available():
-    for line in open("/proc/meminfo"):
-        if line.startswith("MemAvailable"):
-            return int(line.split()[1])
-while available() > 200 << 10:
-    hogs.append(bytearray(b"x" * (16 << 20)))
-time.sleep(1)'
-}
-
 gave_to_others()
 {
 	[ "$(total reclaimed)" -ge 100 ]
@@ -135,7 +115,7 @@ test_memory_pressure_takes_what_idles()
 	echo 2 >/proc/sys/vm/drop_caches
 	eventually 10 gave_to_others ||
 		{ ktap_print_msg "given back: $(total reclaimed)"; return 1; }
-	! load_ended && stop_load && LOAD= &&
+	! gone "$LOAD" && stop_load && LOAD= &&
 	equal pinned "$(total pinned_handles)" 10 &&
 	[ "$(total queue_handles)" -ge 10 ]
 }

@@ -4,68 +4,9 @@
 # ib_alloc_mr(). A host that connects again finds them in the pools.
 
 . "$(dirname "$0")/lib.sh"
+. "$HERE/nvme_lib.sh"
 
-NQN=nqn.2014-08.org.nvmexpress:frmr
-CONFIG=/sys/kernel/config
-ADDRESS=${RDMA_ADDRESS:-192.168.70.1}
 RECONNECTS=49
-
-target_up()
-{
-	local null=$CONFIG/nullb/frmr subsystem=$CONFIG/nvmet/subsystems/$NQN
-	local port=$CONFIG/nvmet/ports/1
-
-	mkdir "$null" || return
-	echo 64 >"$null/size"
-	echo 1 >"$null/memory_backed"
-	echo 1 >"$null/power"
-	mkdir "$subsystem" "$subsystem/namespaces/1" "$port" || return
-	echo 1 >"$subsystem/attr_allow_any_host"
-	echo /dev/frmr >"$subsystem/namespaces/1/device_path"
-	echo 1 >"$subsystem/namespaces/1/enable" || return
-	echo rdma >"$port/addr_trtype"
-	echo ipv4 >"$port/addr_adrfam"
-	echo "$ADDRESS" >"$port/addr_traddr"
-	echo 4420 >"$port/addr_trsvcid"
-	ln -s "$subsystem" "$port/subsystems/"
-}
-
-target_down()
-{
-	local subsystem=$CONFIG/nvmet/subsystems/$NQN
-
-	rm -f "$CONFIG/nvmet/ports/1/subsystems/$NQN"
-	rmdir "$CONFIG/nvmet/ports/1" "$subsystem/namespaces/1" \
-		"$subsystem" "$CONFIG/nullb/frmr"
-}
-
-# Leaves the microseconds that connecting took in CONNECT_TIME.
-host_connect()
-{
-	local start=${EPOCHREALTIME/./}
-
-	echo "transport=rdma,traddr=$ADDRESS,trsvcid=4420,nqn=$NQN,queue_size=32" \
-		>/dev/nvme-fabrics || return
-	CONNECT_TIME=$((${EPOCHREALTIME/./} - start))
-	eventually 10 test -b /dev/nvme0n1
-}
-
-host_disconnect()
-{
-	echo 1 >/sys/class/nvme/nvme0/delete_controller &&
-	eventually 10 test ! -e /sys/class/nvme/nvme0
-}
-
-# Writes what was never there before, reads it back past the page cache.
-verified_io()
-{
-	local data=/run/frmr-data
-
-	head -c 1M /dev/urandom >$data &&
-	dd if=$data of=/dev/nvme0n1 bs=128k oflag=direct status=none &&
-	dd if=/dev/nvme0n1 bs=128k count=8 iflag=direct status=none |
-		cmp - $data
-}
 
 # kernel_total FIELD: over the pools that only the kernel uses
 kernel_total()

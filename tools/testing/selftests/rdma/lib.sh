@@ -42,8 +42,10 @@ in_pool()
 		(has(\"kernel_vendor_key\") | not))) | .[0].$2 // \"none\""
 }
 
+# PINS: a file for what was pinned, where a subshell can leave it, too
 set_pools()
 {
+	[ "$1" != pinned ] || echo "$3" >>"${PINS:-/dev/null}"
 	rdma-frmr resource set frmr_pools dev "$DEV" "$@"
 }
 
@@ -79,6 +81,12 @@ eventually()
 		[ $SECONDS -lt $end ] || return 1
 		sleep 0.2
 	done
+}
+
+# gone PID: that process has ended
+gone()
+{
+	! kill -0 "$1" 2>/dev/null
 }
 
 # equal WHAT GOT WANT: says so if they are not
@@ -185,6 +193,28 @@ all_at_once()
 	done
 	set_pools pinned 0:1:0:0 0 && set_pools pinned 0:40:0:0 0 &&
 	return $status
+}
+
+# Takes memory until little is available, and gives it back.
+hog_memory()
+{
+	python3 -c '
+import time
+hogs = []
+def available():
+    for line in open("/proc/meminfo"):
+        if line.startswith("MemAvailable"):
+            return int(line.split()[1])
+while available() > 200 << 10:
+    hogs.append(bytearray(b"x" * (16 << 20)))
+time.sleep(1)'
+}
+
+# The mode can change only while there is no other namespace, and those that
+# were deleted take a moment to go.
+set_mode()
+{
+	eventually 10 rdma system set netns "$1" 2>/dev/null
 }
 
 no_pools()

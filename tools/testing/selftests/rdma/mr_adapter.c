@@ -6,37 +6,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/ioctl.h>
 #include <linux/udmabuf.h>
-#include <infiniband/mlx5dv.h>
 #include "../kselftest_harness.h"
-#include "../../mlx5_sim/sim_access.h"
-#include "../../mlx5_sim/tests/sim_dmabuf.h"
-#include "rdma_util.h"
+#include "mr_adapter.h"
 
-#define DEBUGFS		"/sys/kernel/debug/mlx5_sim/"
-#define ACCESS_FILE	DEBUGFS "access"
-#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 #define MEM_PAGES	4096
 #define MEM_BYTES	(MEM_PAGES * PAGE)
-/* Prime to MEM_PAGES. */
-#define STRIDE_PAGES	1021
 #define HUGE_BYTES	((size_t)2 << 20)
 #define CHUNK_PAGES	64
 #define ROUNDS		200
-#define MOVER_FILE	"/dev/sim_dmabuf"
-#define MOVE_EVERY_US	2000
 
-#define ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
-			 IBV_ACCESS_REMOTE_READ)
-
-/* Each test is a process, so that this is the state of one test. */
 static struct rdma_device dev;
-static struct ibv_pd *pd;
 static char *mem;
-static int adapter = -1;
-static __u64 seed = 1;
 
 FIXTURE(mr)
 {
@@ -46,20 +28,6 @@ FIXTURE(mr)
 FIXTURE(paging)
 {
 };
-
-/* Neighbours should not be so in physical memory: it takes a long list then. */
-static char *map_scattered(void)
-{
-	char *p = mmap(NULL, MEM_BYTES, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t i;
-
-	if (p == MAP_FAILED || madvise(p, MEM_BYTES, MADV_NOHUGEPAGE))
-		return MAP_FAILED;
-	for (i = 0; i < MEM_PAGES; i++)
-		p[i * STRIDE_PAGES % MEM_PAGES * PAGE] = 1;
-	return p;
-}
 
 static void set_up(struct __test_metadata *_metadata)
 {
@@ -71,7 +39,7 @@ static void set_up(struct __test_metadata *_metadata)
 	ASSERT_EQ(0, rdma_open(&dev, name, 1, RDMA_GID_AUTO));
 	pd = ibv_alloc_pd(dev.context);
 	ASSERT_NE(NULL, pd);
-	mem = map_scattered();
+	mem = rdma_map_scattered(MEM_PAGES);
 	ASSERT_NE(MAP_FAILED, mem);
 }
 
@@ -101,110 +69,6 @@ FIXTURE_SETUP(paging)
 FIXTURE_TEARDOWN(paging)
 {
 	tear_down(_metadata);
-}
-
-static __u32 pdn(struct ibv_pd *of)
-{
-	struct mlx5dv_pd out;
-	struct mlx5dv_obj obj = { .pd = { .in = of, .out = &out } };
-
-	return mlx5dv_init_obj(&obj, MLX5DV_OBJ_PD) ? 0 : out.pdn;
-}
-
-/* The adapter accesses memory: 0 or the negative errno that says why it can't. */
-static int request(struct sim_access_request r, void *data)
-{
-	static char buf[sizeof(r) + SIM_ACCESS_MAX];
-	size_t size = sizeof(r);
-
-	memcpy(buf, &r, sizeof(r));
-	if (r.flags & SIM_ACCESS_WRITE) {
-		memcpy(buf + size, data, r.length);
-		size += r.length;
-	}
-	if (write(adapter, buf, size) < 0)
-		return -errno;
-	if (!(r.flags & SIM_ACCESS_WRITE) &&
-	    read(adapter, data, r.length) != r.length)
-		return -EIO;
-	return 0;
-}
-
-static int adapter_reads(__u32 key, const void *addr, void *data, size_t n)
-{
-	return request((struct sim_access_request) {
-		.key = key,
-		.pd = pdn(pd),
-		.addr = (uintptr_t)addr,
-		.length = n,
-		.flags = SIM_ACCESS_REMOTE,
-	}, data);
-}
-
-static int adapter_writes(__u32 key, const void *addr, void *data, size_t n)
-{
-	return request((struct sim_access_request) {
-		.key = key,
-		.pd = pdn(pd),
-		.addr = (uintptr_t)addr,
-		.length = n,
-		.flags = SIM_ACCESS_REMOTE | SIM_ACCESS_WRITE,
-	}, data);
-}
-
-static void fill_random(void *data, size_t n)
-{
-	__u64 word;
-	size_t i;
-
-	for (i = 0; i < n; i += sizeof(word)) {
-		word = next_random(&seed);
-		memcpy(data + i, &word,
-		       n - i < sizeof(word) ? n - i : sizeof(word));
-	}
-}
-
-/* The adapter reads what is there. */
-static bool reads_memory(__u32 key, char *addr, size_t n)
-{
-	static char data[SIM_ACCESS_MAX];
-	size_t done, part;
-
-	fill_random(addr, n);
-	for (done = 0; done < n; done += part) {
-		part = n - done < sizeof(data) ? n - done : sizeof(data);
-		if (adapter_reads(key, addr + done, data, part) ||
-		    memcmp(addr + done, data, part))
-			return false;
-	}
-	return true;
-}
-
-/* What the adapter writes gets there. */
-static bool writes_memory(__u32 key, char *addr, size_t n)
-{
-	static char data[SIM_ACCESS_MAX];
-	size_t done, part;
-
-	for (done = 0; done < n; done += part) {
-		part = n - done < sizeof(data) ? n - done : sizeof(data);
-		fill_random(data, part);
-		if (adapter_writes(key, addr + done, data, part) ||
-		    memcmp(addr + done, data, part))
-			return false;
-	}
-	return true;
-}
-
-static bool same_memory(__u32 key, char *addr, size_t n)
-{
-	return reads_memory(key, addr, n) && writes_memory(key, addr, n);
-}
-
-/* A stale key must fail, and not by luck. */
-static bool refused_as_stale(int err)
-{
-	return err == -ENOKEY || err == -EKEYREVOKED || err == -EKEYREJECTED;
 }
 
 TEST_F(mr, translates_to_the_memory_of_every_size_class)
@@ -359,7 +223,7 @@ TEST_F(mr, answers_at_its_iova)
 	char data[16];
 
 	ASSERT_NE(NULL, mr);
-	fill_random(mem, 4 * PAGE);
+	fill_random(mem, 4 * PAGE, &seed);
 	EXPECT_EQ(0, adapter_reads(mr->rkey, (void *)(iova + 3 * PAGE), data,
 				   sizeof(data)));
 	EXPECT_EQ(0, memcmp(mem + 3 * PAGE, data, sizeof(data)));
@@ -452,19 +316,6 @@ TEST_F_TIMEOUT(mr, translates_more_than_a_work_request_holds, 600)
 	munmap(p, n);
 }
 
-static size_t huge_kbytes(void)
-{
-	char line[256];
-	size_t kbytes = 0;
-	FILE *f = fopen("/proc/self/smaps_rollup", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "AnonHugePages: %zu kB", &kbytes);
-	if (f)
-		fclose(f);
-	return kbytes;
-}
-
 /* Huge where the kernel finds it fit, from within one to within another. */
 TEST_F(mr, translates_transparent_huge_pages)
 {
@@ -533,72 +384,17 @@ TEST_F(mr, translates_a_dma_buf)
 	EXPECT_EQ(0, close(udmabuf));
 }
 
-static unsigned long device_counter(const char *name)
-{
-	unsigned long value = 0;
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), DEBUGFS "%s", name);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%lu", &value) != 1)
-		ksft_exit_fail_msg("no number in %s\n", path);
-	fclose(f);
-	return value;
-}
-
-/* Memory as a GPU has it, which it may move at any time. */
-struct moving {
-	int mover;
-	int fd;
-	char *p;
-	size_t n;
-	pthread_t thread;
-	bool stop;
-};
-
-/* False if there is nothing that could move. */
-static bool moving_open(struct __test_metadata *_metadata, struct moving *m,
-			size_t pages)
-{
-	m->n = pages * PAGE;
-	m->mover = open(MOVER_FILE, O_RDWR);
-	if (m->mover < 0 && errno == ENOENT)
-		return false;
-	ASSERT_LE(0, m->mover);
-	m->fd = ioctl(m->mover, SIM_DMABUF_CREATE, pages);
-	ASSERT_LE(0, m->fd);
-	m->p = mmap(NULL, m->n, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
-	ASSERT_NE(MAP_FAILED, m->p);
-	return true;
-}
-
-static void moving_close(struct moving *m)
-{
-	munmap(m->p, m->n);
-	close(m->fd);
-	close(m->mover);
-}
-
-static int moving_move(struct moving *m)
-{
-	return ioctl(m->mover, SIM_DMABUF_MOVE, m->fd) ? -errno : 0;
-}
-
-static struct ibv_mr *moving_register(struct moving *m)
-{
-	return ibv_reg_dmabuf_mr(pd, 0, m->n, (uintptr_t)m->p, m->fd,
-				 ACCESS_ALL);
-}
-
 TEST_F(paging, follows_a_dma_buf_that_moves)
 {
 	unsigned long before = device_counter("page_faults");
 	struct moving m;
 	struct ibv_mr *mr;
+	int err;
 
-	if (!moving_open(_metadata, &m, 64))
+	err = moving_open(&m, 64);
+	if (err == -ENOENT)
 		SKIP(return, "no " MOVER_FILE);
+	ASSERT_EQ(0, err);
 	mr = moving_register(&m);
 	ASSERT_NE(NULL, mr);
 	EXPECT_TRUE(same_memory(mr->rkey, m.p, m.n));
@@ -617,43 +413,17 @@ TEST_F(paging, follows_a_dma_buf_that_moves)
 	moving_close(&m);
 }
 
-/* A thread; gives 0 or a negative errno. */
-static void *keep_moving(void *arg)
-{
-	struct moving *m = arg;
-	long err = 0;
-
-	while (!err && !__atomic_load_n(&m->stop, __ATOMIC_RELAXED)) {
-		err = moving_move(m);
-		usleep(MOVE_EVERY_US);
-	}
-	return (void *)err;
-}
-
-static bool start_moving(struct moving *m)
-{
-	m->stop = false;
-	return !pthread_create(&m->thread, NULL, keep_moving, m);
-}
-
-/* False if it could not go on until now. */
-static bool stop_moving(struct moving *m)
-{
-	void *err;
-
-	__atomic_store_n(&m->stop, true, __ATOMIC_RELAXED);
-	return !pthread_join(m->thread, &err) && !err;
-}
-
 /* Moves meet registrations, accesses and deregistrations at any point. */
 TEST_F_TIMEOUT(paging, follows_a_dma_buf_that_moves_all_the_time, 600)
 {
 	unsigned long before = device_counter("page_faults");
 	struct moving m;
-	int i;
+	int err, i;
 
-	if (!moving_open(_metadata, &m, 16))
+	err = moving_open(&m, 16);
+	if (err == -ENOENT)
 		SKIP(return, "no " MOVER_FILE);
+	ASSERT_EQ(0, err);
 	ASSERT_TRUE(start_moving(&m));
 	for (i = 0; i < ROUNDS; i++) {
 		struct ibv_mr *mr = moving_register(&m);
@@ -672,25 +442,11 @@ TEST_F_TIMEOUT(paging, follows_a_dma_buf_that_moves_all_the_time, 600)
 	moving_close(&m);
 }
 
-static char *map_untouched(size_t n)
-{
-	return mmap(NULL, n, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-}
-
-static bool reads_zeros(__u32 key, char *addr, size_t n)
-{
-	char data[4096] = { 1 };
-
-	return !adapter_reads(key, addr, data, n) && !data[0] &&
-	       !memcmp(data, data + 1, n - 1);
-}
-
 TEST_F(paging, finds_memory_that_nobody_has_touched)
 {
 	unsigned long before = device_counter("page_faults");
 	size_t n = 512 * PAGE;
-	char *p = map_untouched(n);
+	char *p = rdma_map(n);
 	struct ibv_mr *mr;
 
 	ASSERT_NE(MAP_FAILED, p);
@@ -707,7 +463,7 @@ TEST_F(paging, finds_memory_that_nobody_has_touched)
 TEST_F(paging, follows_memory_that_moves)
 {
 	size_t n = 64 * PAGE;
-	char *p = map_untouched(n);
+	char *p = rdma_map(n);
 	struct ibv_mr *mr;
 	char byte = 0;
 
@@ -735,7 +491,7 @@ TEST_F(paging, follows_memory_that_moves)
 TEST_F(paging, needs_no_fault_after_a_prefetch)
 {
 	size_t n = 64 * PAGE;
-	char *p = map_untouched(n);
+	char *p = rdma_map(n);
 	struct ibv_mr *mr;
 	struct ibv_sge sge;
 	unsigned long before;
@@ -758,7 +514,7 @@ TEST_F(paging, covers_a_whole_address_space)
 	size_t n = 16 * PAGE, gap = (size_t)1 << 30;
 	struct ibv_mr *mr = ibv_reg_mr(pd, NULL, SIZE_MAX,
 				       ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
-	char *p = map_untouched(2 * gap), byte = 0;
+	char *p = rdma_map(2 * gap), byte = 0;
 
 	ASSERT_NE(NULL, mr);
 	ASSERT_NE(MAP_FAILED, p);
@@ -777,7 +533,7 @@ TEST_F(paging, covers_a_whole_address_space)
 TEST_F(paging, follows_a_rereg)
 {
 	size_t n = 64 * PAGE;
-	char *p = map_untouched(2 * n), byte = 0;
+	char *p = rdma_map(2 * n), byte = 0;
 	struct ibv_mr *mr;
 
 	ASSERT_NE(MAP_FAILED, p);
@@ -809,7 +565,7 @@ static void receive(struct __test_metadata *_metadata, struct rdma_pair *pair,
 TEST_F(paging, serves_both_ends_of_queue_pairs)
 {
 	size_t n = 16 * PAGE;
-	char *here = map_untouched(n), *there = map_untouched(n);
+	char *here = rdma_map(n), *there = rdma_map(n);
 	int access = ACCESS_ALL | IBV_ACCESS_ON_DEMAND;
 	struct ibv_mr *from, *to;
 	struct ibv_sge sge, sink;
@@ -826,7 +582,7 @@ TEST_F(paging, serves_both_ends_of_queue_pairs)
 	sge = (struct ibv_sge) { (uintptr_t)here, n, from->lkey };
 	sink = (struct ibv_sge) { (uintptr_t)there, n, to->lkey };
 
-	fill_random(here, n);
+	fill_random(here, n, &seed);
 	EXPECT_EQ(0, rdma_write(&pair, &sge, (uintptr_t)there, to->rkey));
 	EXPECT_EQ(0, memcmp(here, there, n));
 
@@ -835,7 +591,7 @@ TEST_F(paging, serves_both_ends_of_queue_pairs)
 	EXPECT_EQ(0, memcmp(here, there, n));
 
 	ASSERT_EQ(0, madvise(there, n, MADV_DONTNEED));
-	fill_random(here, n);
+	fill_random(here, n, &seed);
 	receive(_metadata, &pair, &sink);
 	EXPECT_EQ(0, rdma_execute(&pair, &send));
 	EXPECT_EQ(0, memcmp(here, there, n));
@@ -853,7 +609,7 @@ TEST_F(paging, serves_both_ends_of_queue_pairs)
 /* Carried out once, whichever page was not there. */
 TEST_F(paging, serves_atomics)
 {
-	char *word = map_untouched(PAGE), *result = map_untouched(PAGE);
+	char *word = rdma_map(PAGE), *result = rdma_map(PAGE);
 	int access = ACCESS_ALL | IBV_ACCESS_REMOTE_ATOMIC |
 		     IBV_ACCESS_ON_DEMAND;
 	struct ibv_sge sge = { (uintptr_t)result, sizeof(__u64) };
@@ -887,15 +643,6 @@ TEST_F(paging, serves_atomics)
 	munmap(result, PAGE);
 }
 
-static void fail_next_umr(struct __test_metadata *_metadata)
-{
-	int fd = open(DEBUGFS "fail_umrs", O_WRONLY);
-
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(1, write(fd, "1", 1));
-	close(fd);
-}
-
 /* The driver warns of this. */
 TEST_F(mr, is_dead_even_if_it_could_not_be_revoked)
 {
@@ -905,7 +652,7 @@ TEST_F(mr, is_dead_even_if_it_could_not_be_revoked)
 	char byte = 0;
 
 	ASSERT_NE(NULL, mr);
-	fail_next_umr(_metadata);
+	ASSERT_TRUE(fail_next_umr());
 	ASSERT_EQ(0, ibv_dereg_mr(mr));
 	ASSERT_EQ(0, device_counter("fail_umrs"));
 	EXPECT_EQ(-ENOKEY, adapter_reads(rkey, mem, &byte, 1));

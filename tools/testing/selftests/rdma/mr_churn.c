@@ -5,61 +5,18 @@
  * how long ibv_reg_mr() and ibv_dereg_mr() took.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
-#include "rdma_util.h"
+#include "mr_churn.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define NSEC_PER_SEC	1000000000ull
-#define MAX_RANGES	64
-#define MAX_PAGES	0x1000000ul
 #define BOUNCE_BYTES	(256 * 1024)
-
-/*
- * Latencies are counted in a log-linear histogram, so that memory does not
- * grow with the run: 64 buckets for each power of two tell a latency to 1.6%.
- */
-#define STEPS		64
-#define STEP_BITS	6
-#define BUCKETS		((64 - STEP_BITS + 1) * STEPS)
-
-struct histogram {
-	__u64 bucket[BUCKETS];
-	__u64 count;
-	__u64 sum;
-	__u64 max;
-};
-
-struct range {
-	unsigned long first;
-	unsigned long last;
-};
-
-struct options {
-	const char *device;
-	int port;
-	int gid_index;
-	unsigned long threads;
-	unsigned long count;
-	unsigned long seconds;
-	unsigned long mrs;
-	unsigned long verify_every;
-	unsigned long hold;
-	unsigned long seed;
-	struct range ranges[MAX_RANGES];
-	unsigned int nr_ranges;
-	bool in_turn;
-	bool json;
-};
 
 struct slot {
 	struct ibv_mr *mr;
@@ -83,6 +40,7 @@ struct worker {
 	__u64 busy_ns;
 	__u64 registered;
 	__u64 verified;
+	__u64 verified_bytes;
 	struct histogram reg;
 	struct histogram dereg;
 };
@@ -120,102 +78,6 @@ static void on_signal(int sig)
 {
 	(void)sig;
 	atomic_store(&stopping, true);
-}
-
-static unsigned int bucket_of(__u64 ns)
-{
-	unsigned int octave;
-
-	if (ns < STEPS)
-		return ns;
-	octave = 63 - __builtin_clzll(ns) - STEP_BITS;
-	return octave * STEPS + (ns >> octave);
-}
-
-static __u64 bucket_value(unsigned int bucket)
-{
-	unsigned int octave = bucket / STEPS;
-
-	if (octave < 2)
-		return bucket;
-	octave--;
-	return (__u64)(bucket - octave * STEPS) << octave;
-}
-
-static void histogram_add(struct histogram *h, __u64 ns)
-{
-	h->bucket[bucket_of(ns)]++;
-	h->count++;
-	h->sum += ns;
-	if (ns > h->max)
-		h->max = ns;
-}
-
-static void histogram_merge(struct histogram *to, const struct histogram *from)
-{
-	unsigned int i;
-
-	for (i = 0; i < BUCKETS; i++)
-		to->bucket[i] += from->bucket[i];
-	to->count += from->count;
-	to->sum += from->sum;
-	if (from->max > to->max)
-		to->max = from->max;
-}
-
-static __u64 histogram_percentile(const struct histogram *h,
-				  unsigned int percent)
-{
-	__u64 rank = (h->count * percent + 99) / 100;
-	__u64 seen = 0;
-	unsigned int i;
-
-	for (i = 0; i < BUCKETS; i++) {
-		seen += h->bucket[i];
-		if (seen && seen >= rank)
-			return bucket_value(i);
-	}
-	return 0;
-}
-
-static size_t page_bytes(unsigned long pages)
-{
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
-static unsigned long max_pages(const struct options *opt)
-{
-	unsigned long max = 0;
-	unsigned int i;
-
-	for (i = 0; i < opt->nr_ranges; i++)
-		if (opt->ranges[i].last > max)
-			max = opt->ranges[i].last;
-	return max;
-}
-
-static unsigned long range_sizes(const struct range *range)
-{
-	return range->last - range->first + 1;
-}
-
-static unsigned long number_of_sizes(const struct options *opt)
-{
-	unsigned long count = 0;
-	unsigned int i;
-
-	for (i = 0; i < opt->nr_ranges; i++)
-		count += range_sizes(&opt->ranges[i]);
-	return count;
-}
-
-static unsigned long nth_size(const struct options *opt, unsigned long n)
-{
-	const struct range *range = opt->ranges;
-
-	while (n >= range_sizes(range))
-		n -= range_sizes(range++);
-	return range->first + n;
 }
 
 /*
@@ -323,6 +185,7 @@ static bool verify(struct worker *w, const struct slot *slot)
 		ok = verify_read(w, slot);
 	if (ok) {
 		w->verified++;
+		w->verified_bytes += slot->length;
 		return true;
 	}
 	fprintf(stderr,
@@ -365,7 +228,7 @@ static void pick_slot(struct worker *w, struct slot *slot)
 	const struct options *opt = w->opt;
 	__u64 n = opt->in_turn ? w->registered : next_random(&w->random);
 
-	slot->length = page_bytes(nth_size(opt, n % number_of_sizes(opt)));
+	slot->length = PAGE * nth_size(opt, n % number_of_sizes(opt));
 	slot->access = access_mix[next_random(&w->random) %
 				  ARRAY_SIZE(access_mix)];
 }
@@ -446,17 +309,33 @@ static void *churn(void *arg)
 	return NULL;
 }
 
+/*
+ * No two pages in a row are taken in a row. So a region has as many DMA blocks as
+ * pages, and its size is the size that the pools see.
+ */
+static void take_pages(char *arena, size_t bytes)
+{
+	size_t i;
+
+	madvise(arena, bytes, MADV_NOHUGEPAGE);
+	for (i = PAGE; i < bytes; i += 2 * PAGE)
+		arena[i] = 0;
+	for (i = 0; i < bytes; i += 2 * PAGE)
+		arena[i] = 0;
+}
+
 static bool map_arena(struct worker *w)
 {
-	size_t stride = page_bytes(max_pages(w->opt));
+	size_t stride = PAGE * max_pages(w->opt);
 	unsigned long i;
 	void *arena;
 
 	w->arena_bytes = stride * w->opt->mrs;
 	arena = mmap(NULL, w->arena_bytes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (arena == MAP_FAILED)
 		return false;
+	take_pages(arena, w->arena_bytes);
 	w->arena = arena;
 	for (i = 0; i < w->opt->mrs; i++)
 		w->slots[i].addr = w->arena + i * stride;
@@ -466,7 +345,7 @@ static bool map_arena(struct worker *w)
 static bool worker_alloc(struct worker *w)
 {
 	w->slots = calloc(w->opt->mrs, sizeof(*w->slots));
-	w->bounce = aligned_alloc(page_bytes(1), BOUNCE_BYTES);
+	w->bounce = aligned_alloc(PAGE, BOUNCE_BYTES);
 	return w->slots && w->bounce && map_arena(w);
 }
 
@@ -551,8 +430,8 @@ static void print_json(const struct options *opt, const struct worker *sum,
 {
 	printf("{\"device\": \"%s\", \"threads\": %lu, \"mrs\": %lu, \"seed\": %lu",
 	       opt->device, opt->threads, opt->mrs, opt->seed);
-	printf(", \"registrations\": %llu, \"verified\": %llu",
-	       sum->registered, sum->verified);
+	printf(", \"registrations\": %llu, \"verified\": %llu, \"verified_bytes\": %llu",
+	       sum->registered, sum->verified, sum->verified_bytes);
 	printf(", \"seconds\": %.6f, \"per_second\": %.1f", seconds,
 	       sum->registered / seconds);
 	print_json_latency("reg_ns", &sum->reg);
@@ -568,6 +447,7 @@ static void report(const struct options *opt, const struct worker *workers)
 	for (i = 0; i < opt->threads; i++) {
 		sum.registered += workers[i].registered;
 		sum.verified += workers[i].verified;
+		sum.verified_bytes += workers[i].verified_bytes;
 		histogram_merge(&sum.reg, &workers[i].reg);
 		histogram_merge(&sum.dereg, &workers[i].dereg);
 		if (workers[i].busy_ns > sum.busy_ns)
@@ -629,138 +509,6 @@ static void run(const struct options *opt)
 	rdma_close(&dev);
 }
 
-static const struct option long_options[] = {
-	{ "device",	required_argument, NULL, 'd' },
-	{ "port",	required_argument, NULL, 'p' },
-	{ "gid-index",	required_argument, NULL, 'g' },
-	{ "threads",	required_argument, NULL, 't' },
-	{ "count",	required_argument, NULL, 'n' },
-	{ "seconds",	required_argument, NULL, 'S' },
-	{ "mrs",	required_argument, NULL, 'm' },
-	{ "sizes",	required_argument, NULL, 's' },
-	{ "in-turn",	no_argument,	   NULL, 'i' },
-	{ "verify",	required_argument, NULL, 'v' },
-	{ "hold",	required_argument, NULL, 'H' },
-	{ "seed",	required_argument, NULL, 'r' },
-	{ "json",	no_argument,	   NULL, 'j' },
-	{ "help",	no_argument,	   NULL, 'h' },
-	{}
-};
-
-static const char usage[] =
-"Usage: mr_churn [OPTION]...\n"
-"Registers and deregisters memory, verifies it by RDMA, and tells how fast.\n"
-"\n"
-"  -d, --device NAME      RDMA device (rxe0)\n"
-"  -p, --port NUMBER      its port (1)\n"
-"  -g, --gid-index INDEX  its GID (the first RoCE v2 IPv4 one, else 0)\n"
-"  -t, --threads COUNT    threads (1)\n"
-"  -n, --count COUNT      registrations of each thread (1000)\n"
-"  -S, --seconds SECONDS  go on for so long, instead of --count\n"
-"  -m, --mrs COUNT        memory regions that a thread has at once (1)\n"
-"  -s, --sizes LIST       sizes to choose from, in pages (1,2,3,7,16,64,200);\n"
-"                         FIRST-LAST in the list is a range\n"
-"  -i, --in-turn          take one size after the other, not at random\n"
-"  -v, --verify EVERY     verify each EVERY-th registration, 0: none (1)\n"
-"  -H, --hold SECONDS     keep the regions of the last round for so long (0)\n"
-"  -r, --seed NUMBER      start of the pseudo-random choices (1)\n"
-"  -j, --json             print one JSON object, times in nanoseconds\n"
-"  -h, --help             print this text\n"
-"\n"
-"The rate includes the time that verification takes: use -v 0 to measure.\n";
-
-static void usage_error(const char *what, const char *value)
-{
-	fprintf(stderr, "mr_churn: %s: %s\n%s", what, value, usage);
-	exit(EXIT_FAILURE);
-}
-
-static unsigned long number(const char *text, unsigned long min,
-			    unsigned long max)
-{
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 0);
-	if (errno || end == text || *end || *text == '-' ||
-	    value < min || value > max)
-		usage_error("not in range", text);
-	return value;
-}
-
-static void parse_range(struct range *range, char *item)
-{
-	char *first = strsep(&item, "-");
-
-	range->first = number(first, 1, MAX_PAGES);
-	range->last = item ? number(item, range->first, MAX_PAGES) :
-			     range->first;
-}
-
-static void parse_sizes(struct options *opt, char *list)
-{
-	char *item;
-
-	opt->nr_ranges = 0;
-	while ((item = strsep(&list, ","))) {
-		if (opt->nr_ranges == MAX_RANGES)
-			usage_error("too many sizes", item);
-		parse_range(&opt->ranges[opt->nr_ranges++], item);
-	}
-}
-
-static void parse_option(struct options *opt, int c)
-{
-	switch (c) {
-	case 'd':
-		opt->device = optarg;
-		break;
-	case 'p':
-		opt->port = number(optarg, 1, 255);
-		break;
-	case 'g':
-		opt->gid_index = number(optarg, 0, 65535);
-		break;
-	case 't':
-		opt->threads = number(optarg, 1, 1024);
-		break;
-	case 'n':
-		opt->count = number(optarg, 1, 1ul << 40);
-		break;
-	case 'S':
-		opt->seconds = number(optarg, 1, 1 << 20);
-		break;
-	case 'm':
-		opt->mrs = number(optarg, 1, 1 << 20);
-		break;
-	case 's':
-		parse_sizes(opt, optarg);
-		break;
-	case 'i':
-		opt->in_turn = true;
-		break;
-	case 'v':
-		opt->verify_every = number(optarg, 0, 1ul << 40);
-		break;
-	case 'H':
-		opt->hold = number(optarg, 0, 1 << 20);
-		break;
-	case 'r':
-		opt->seed = number(optarg, 0, ~0ul);
-		break;
-	case 'j':
-		opt->json = true;
-		break;
-	case 'h':
-		fputs(usage, stdout);
-		exit(EXIT_SUCCESS);
-	default:
-		fputs(usage, stderr);
-		exit(EXIT_FAILURE);
-	}
-}
-
 static void stop_on_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -771,29 +519,9 @@ static void stop_on_signals(void)
 
 int main(int argc, char **argv)
 {
-	struct options opt = {
-		.device = "rxe0",
-		.port = 1,
-		.gid_index = RDMA_GID_AUTO,
-		.threads = 1,
-		.count = 1000,
-		.mrs = 1,
-		.verify_every = 1,
-		.seed = 1,
-		.ranges = {
-			{ 1, 1 }, { 2, 2 }, { 3, 3 }, { 7, 7 }, { 16, 16 },
-			{ 64, 64 }, { 200, 200 },
-		},
-		.nr_ranges = 7,
-	};
-	int c;
+	struct options opt;
 
-	while ((c = getopt_long(argc, argv, "d:p:g:t:n:S:m:s:iv:H:r:jh",
-				long_options, NULL)) != -1)
-		parse_option(&opt, c);
-	if (optind < argc)
-		usage_error("unexpected argument", argv[optind]);
-
+	parse_options(&opt, argc, argv);
 	stop_on_signals();
 	run(&opt);
 	return atomic_load(&any_failed) ? EXIT_FAILURE : EXIT_SUCCESS;

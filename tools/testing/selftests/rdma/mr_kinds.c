@@ -20,8 +20,6 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
-
 /* A size that no other test registers, and the largest for an "mr" */
 #define MR_PAGES	(10 * CHUNK_PAGES)
 

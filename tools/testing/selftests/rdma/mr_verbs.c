@@ -6,37 +6,20 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/ioctl.h>
-#include <rdma/ib_user_ioctl_cmds.h>
-#include <rdma/ib_user_ioctl_verbs.h>
-#include <rdma/ib_user_verbs.h>
-#include <rdma/rdma_user_ioctl_cmds.h>
 #include "../kselftest_harness.h"
-#include "rdma_util.h"
+#include "mr_verbs.h"
 
-#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 #define MEM_PAGES	1024
 #define MEM_BYTES	(MEM_PAGES * PAGE)
-#define BOUNCE_BYTES	(16 * PAGE)
-
-#define ACCESS_LOCAL	IBV_ACCESS_LOCAL_WRITE
-#define ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
-			 IBV_ACCESS_REMOTE_READ)
 
 #define REUSE_ROUNDS	100
 #define STALE_KEYS	5
 #define MANY_MRS	500
 #define RACE_BYTES	(16 * PAGE)
-#define RACE_NS		2000000000ull
+#define RACE_NS		(2 * NSEC_PER_SEC)
 
-/* Each test is a process, so that this is the state of one test. */
-static struct rdma_device dev;
-static struct ibv_pd *pd;
-static struct rdma_pair pair;
-static char *mem;		/* what the tests register */
-static char *bounce;		/* the other end of each transfer */
-static struct ibv_mr *bounce_mr;
-static __u64 seed;
+/* What the tests register */
+static char *mem;
 
 FIXTURE(mr)
 {
@@ -47,12 +30,6 @@ static const char *device_name(void)
 	return getenv("RDMA_DEVICE") ?: "rxe0";
 }
 
-static char *map_pages(size_t bytes)
-{
-	return mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
 FIXTURE_SETUP(mr)
 {
 	if (rdma_open(&dev, device_name(), 1, RDMA_GID_AUTO))
@@ -61,9 +38,9 @@ FIXTURE_SETUP(mr)
 	pd = ibv_alloc_pd(dev.context);
 	ASSERT_NE(NULL, pd);
 	ASSERT_EQ(0, rdma_pair_open(&pair, &dev, pd, pd));
-	mem = map_pages(MEM_BYTES);
+	mem = rdma_map(MEM_BYTES);
 	ASSERT_NE(MAP_FAILED, mem);
-	bounce = map_pages(BOUNCE_BYTES);
+	bounce = rdma_map(BOUNCE_BYTES);
 	ASSERT_NE(MAP_FAILED, bounce);
 	bounce_mr = ibv_reg_mr(pd, bounce, BOUNCE_BYTES, ACCESS_LOCAL);
 	ASSERT_NE(NULL, bounce_mr);
@@ -82,96 +59,6 @@ FIXTURE_TEARDOWN(mr)
 static struct ibv_mr *reg(size_t bytes, int access)
 {
 	return ibv_reg_mr(pd, mem, bytes, access);
-}
-
-/* An error ends the queue pairs, so the next transfer gets new ones. */
-static int after(struct rdma_pair *via, int status)
-{
-	int err;
-
-	if (!status)
-		return 0;
-	err = rdma_pair_reconnect(via);
-	return err ?: status;
-}
-
-static struct ibv_sge bounce_sge(size_t bytes)
-{
-	return (struct ibv_sge) {
-		.addr = (uintptr_t)bounce,
-		.length = bytes,
-		.lkey = bounce_mr->lkey,
-	};
-}
-
-static int write_by(struct rdma_pair *via, __u64 addr, __u32 rkey, size_t bytes)
-{
-	struct ibv_sge sge = bounce_sge(bytes);
-
-	return after(via, rdma_write(via, &sge, addr, rkey));
-}
-
-static int read_by(struct rdma_pair *via, __u64 addr, __u32 rkey, size_t bytes)
-{
-	struct ibv_sge sge = bounce_sge(bytes);
-
-	return after(via, rdma_read(via, &sge, addr, rkey));
-}
-
-static int write_to(void *addr, __u32 rkey, size_t bytes)
-{
-	return write_by(&pair, (uintptr_t)addr, rkey, bytes);
-}
-
-static int read_from(void *addr, __u32 rkey, size_t bytes)
-{
-	return read_by(&pair, (uintptr_t)addr, rkey, bytes);
-}
-
-static void scribble(char *to, size_t bytes)
-{
-	size_t i;
-
-	for (i = 0; i < bytes; i++)
-		to[i] = next_random(&seed);
-}
-
-static bool all_bytes_are(const char *at, char value, size_t bytes)
-{
-	return at[0] == value && !memcmp(at, at + 1, bytes - 1);
-}
-
-/*
- * True if RDMA WRITE to @iova gets to @addr, and RDMA READ brings back what is
- * there.
- */
-static bool moves_data(struct rdma_pair *via, char *addr, __u64 iova,
-		       __u32 rkey, size_t bytes)
-{
-	scribble(bounce, bytes);
-	if (write_by(via, iova, rkey, bytes) || memcmp(addr, bounce, bytes))
-		return false;
-
-	scribble(addr, bytes);
-	if (read_by(via, iova, rkey, bytes))
-		return false;
-	return !memcmp(addr, bounce, bytes);
-}
-
-/* True if the first and the last bytes of @mr can be written and read. */
-static bool works_by(struct rdma_pair *via, struct ibv_mr *mr)
-{
-	size_t bytes = mr->length < PAGE + 1 ? mr->length : PAGE + 1;
-	char *first = mr->addr;
-	char *last = first + mr->length - bytes;
-
-	return moves_data(via, first, (uintptr_t)first, mr->rkey, bytes) &&
-	       moves_data(via, last, (uintptr_t)last, mr->rkey, bytes);
-}
-
-static bool works(struct ibv_mr *mr)
-{
-	return works_by(&pair, mr);
 }
 
 TEST_F(mr, is_written_and_read_by_rdma)
@@ -257,43 +144,15 @@ TEST_F(mr, paged_on_demand_works_at_its_iova_or_is_refused)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/*
- * The command itself, where the provider of rdma-core is older than the driver.
- * Returns 0 or errno.
- */
-static int prefetch(__u32 flags, struct ibv_sge *sge)
-{
-	struct {
-		struct ib_uverbs_ioctl_hdr hdr;
-		struct ib_uverbs_attr attrs[4];
-	} cmd = {
-		.hdr = {
-			.length = sizeof(cmd),
-			.object_id = UVERBS_OBJECT_MR,
-			.method_id = UVERBS_METHOD_ADVISE_MR,
-			.num_attrs = ARRAY_SIZE(cmd.attrs),
-			.driver_id = RDMA_DRIVER_RXE,
-		},
-		.attrs = {
-			{ UVERBS_ATTR_ADVISE_MR_PD_HANDLE,
-			  .flags = UVERBS_ATTR_F_MANDATORY,
-			  .data = pd->handle },
-			{ UVERBS_ATTR_ADVISE_MR_ADVICE, sizeof(__u64),
-			  .flags = UVERBS_ATTR_F_MANDATORY,
-			  .data = IBV_ADVISE_MR_ADVICE_PREFETCH },
-			{ UVERBS_ATTR_ADVISE_MR_FLAGS, sizeof(flags),
-			  .flags = UVERBS_ATTR_F_MANDATORY, .data = flags },
-			{ UVERBS_ATTR_ADVISE_MR_SGE_LIST, sizeof(*sge),
-			  .flags = UVERBS_ATTR_F_MANDATORY,
-			  .data = (uintptr_t)sge },
-		},
-	};
-	int err;
+#define RXE_VENDOR_ID	0xffffff
 
-	err = ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH, flags, sge, 1);
-	if (err != EOPNOTSUPP)
-		return err;
-	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? errno : 0;
+/* What the driver says of an lkey that is not paged on demand */
+static int prefetch_error(void)
+{
+	struct ibv_device_attr attr = {};
+
+	ibv_query_device(dev.context, &attr);
+	return attr.vendor_id == RXE_VENDOR_ID ? EINVAL : ENOENT;
 }
 
 TEST_F(mr, not_paged_on_demand_refuses_to_be_prefetched)
@@ -303,13 +162,18 @@ TEST_F(mr, not_paged_on_demand_refuses_to_be_prefetched)
 
 	if (!mr)
 		SKIP(return, "no paging on demand");
-	EXPECT_NE(0, prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));
-	EXPECT_NE(0, prefetch(0, &sge));
+	EXPECT_EQ(prefetch_error(), prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));
+	EXPECT_EQ(prefetch_error(), prefetch(0, &sge));
 	sge.addr = (uintptr_t)mem;
 	sge.lkey = mr->lkey;
 	EXPECT_EQ(0, prefetch(IBV_ADVISE_MR_FLAG_FLUSH, &sge));
 	EXPECT_EQ(0, prefetch(0, &sge));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+static bool all_bytes_are(const char *at, char value, size_t bytes)
+{
+	return at[0] == value && !memcmp(at, at + 1, bytes - 1);
 }
 
 TEST_F(mr, stale_rkey_cannot_read_the_next_owner)
@@ -385,17 +249,6 @@ static struct ibv_mr *reg_second_page(void)
 	return ibv_reg_mr(pd, mem + PAGE, PAGE, ACCESS_LOCAL);
 }
 
-/* Uses the lkey of @sge for a transfer from or to the first page. */
-static int use_lkey(struct ibv_sge *sge,
-		    struct ibv_mr *first, enum ibv_wr_opcode opcode)
-{
-	int (*move)(struct rdma_pair *pair, struct ibv_sge *sge, __u64 addr,
-		    __u32 rkey);
-
-	move = opcode == IBV_WR_RDMA_READ ? rdma_read : rdma_write;
-	return after(&pair, move(&pair, sge, (uintptr_t)mem, first->rkey));
-}
-
 TEST_F(mr, stale_lkey_fails_locally)
 {
 	struct ibv_mr *first = reg(PAGE, ACCESS_ALL);
@@ -409,8 +262,8 @@ TEST_F(mr, stale_lkey_fails_locally)
 	ASSERT_NE(NULL, first);
 	ASSERT_NE(NULL, mr);
 	sge.lkey = mr->lkey;
-	EXPECT_EQ(0, use_lkey(&sge, first, IBV_WR_RDMA_READ));
-	EXPECT_EQ(0, use_lkey(&sge, first, IBV_WR_RDMA_WRITE));
+	EXPECT_EQ(0, use_lkey(IBV_WR_RDMA_READ, &sge, mem, first->rkey));
+	EXPECT_EQ(0, use_lkey(IBV_WR_RDMA_WRITE, &sge, mem, first->rkey));
 	ASSERT_EQ(0, ibv_dereg_mr(mr));
 
 	/* Without a next owner, then with one. */
@@ -418,9 +271,10 @@ TEST_F(mr, stale_lkey_fails_locally)
 	memset(mem + PAGE, 'b', PAGE);
 	for (round = 0; round < 2; round++) {
 		EXPECT_EQ(IBV_WC_LOC_PROT_ERR,
-			  use_lkey(&sge, first, IBV_WR_RDMA_READ));
+			  use_lkey(IBV_WR_RDMA_READ, &sge, mem, first->rkey));
 		/* rxe flushes a request that it cannot gather. */
-		EXPECT_GT(use_lkey(&sge, first, IBV_WR_RDMA_WRITE), 0);
+		EXPECT_LT(0, use_lkey(IBV_WR_RDMA_WRITE, &sge, mem,
+				      first->rkey));
 		EXPECT_TRUE(all_bytes_are(mem, 'a', PAGE));
 		EXPECT_TRUE(all_bytes_are(mem + PAGE, 'b', PAGE));
 		if (!round)
@@ -543,42 +397,6 @@ TEST_F(mr, answers_at_its_iova_only)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/*
- * The command itself, since the rxe provider of rdma-core has no rereg_mr.
- * Returns 0 or errno.
- */
-static int rereg(struct ibv_mr *mr, __u32 flags, struct ibv_pd *new_pd,
-		 void *addr, int access)
-{
-	struct ib_uverbs_rereg_mr_resp resp = {};
-	struct {
-		struct ib_uverbs_cmd_hdr hdr;
-		struct ib_uverbs_rereg_mr args;
-	} cmd = {
-		.hdr = {
-			.command = IB_USER_VERBS_CMD_REREG_MR,
-			.in_words = sizeof(cmd) / 4,
-			.out_words = sizeof(resp) / 4,
-		},
-		.args = {
-			.response = (uintptr_t)&resp,
-			.mr_handle = mr->handle,
-			.flags = flags,
-			.start = (uintptr_t)addr,
-			.length = mr->length,
-			.hca_va = (uintptr_t)addr,
-			.pd_handle = new_pd->handle,
-			.access_flags = access,
-		},
-	};
-
-	if (write(mr->context->cmd_fd, &cmd, sizeof(cmd)) != sizeof(cmd))
-		return errno;
-	mr->lkey = resp.lkey;
-	mr->rkey = resp.rkey;
-	return 0;
-}
-
 TEST_F(mr, rereg_changes_the_rights)
 {
 	struct ibv_mr *mr = reg(PAGE, ACCESS_ALL);
@@ -649,7 +467,7 @@ TEST_F(mr, of_read_only_memory_is_read_only)
 {
 	struct ibv_mr *mr;
 
-	scribble(mem, PAGE);
+	fill_random(mem, PAGE, &seed);
 	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ));
 	EXPECT_EQ(NULL, reg(PAGE, ACCESS_ALL));
 	EXPECT_EQ(EFAULT, errno);
@@ -672,73 +490,6 @@ TEST_F(mr, of_no_length_is_refused)
 	ASSERT_NE(NULL, mr);
 	EXPECT_TRUE(works(mr));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
-}
-
-/*
- * Windows are bound by the queue pair that owns the memory, which is the one
- * that a window of type 2 can be used through.
- */
-static struct rdma_pair reversed(void)
-{
-	struct rdma_pair owner = pair;
-
-	owner.qp = pair.peer;
-	owner.peer = pair.qp;
-	return owner;
-}
-
-static int bind_type_1(struct ibv_mw *mw, struct ibv_mr *mr, size_t bytes)
-{
-	struct rdma_pair owner = reversed();
-	struct ibv_mw_bind bind = {
-		.wr_id = owner.next_wr_id,
-		.send_flags = IBV_SEND_SIGNALED,
-		.bind_info = {
-			.mr = mr,
-			.addr = (uintptr_t)mem,
-			.length = bytes,
-			.mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
-					   IBV_ACCESS_REMOTE_READ,
-		},
-	};
-	int err = ibv_bind_mw(owner.qp, mw, &bind);
-
-	return err ? -err : rdma_wait(&owner, bind.wr_id);
-}
-
-static int bind_type_2(struct ibv_mw *mw, struct ibv_mr *mr, size_t bytes)
-{
-	struct rdma_pair owner = reversed();
-	struct ibv_send_wr wr = {
-		.opcode = IBV_WR_BIND_MW,
-		.bind_mw = {
-			.mw = mw,
-			.rkey = ibv_inc_rkey(mw->rkey),
-			.bind_info = {
-				.mr = mr,
-				.addr = (uintptr_t)mem,
-				.length = bytes,
-				.mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
-						   IBV_ACCESS_REMOTE_READ,
-			},
-		},
-	};
-	int status = rdma_execute(&owner, &wr);
-
-	if (!status)
-		mw->rkey = wr.bind_mw.rkey;
-	return status;
-}
-
-static int invalidate_type_2(struct ibv_mw *mw)
-{
-	struct rdma_pair owner = reversed();
-	struct ibv_send_wr wr = {
-		.opcode = IBV_WR_LOCAL_INV,
-		.invalidate_rkey = mw->rkey,
-	};
-
-	return rdma_execute(&owner, &wr);
 }
 
 static bool window_works(struct ibv_mw *mw)

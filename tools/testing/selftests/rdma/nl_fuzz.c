@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,35 +17,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <libmnl/libmnl.h>
-#include <rdma/rdma_netlink.h>
 #include "../kselftest.h"
-#include "frmr_netlink.h"
+#include "nl_fuzz.h"
 #include "rdma_util.h"
 
-#define NSEC_PER_SEC	1000000000ull
 #define MESSAGES	200000
 #define SECONDS		240
 
-#define GET		RDMA_NLDEV_CMD_FRMR_POOLS_GET
-#define SET		RDMA_NLDEV_CMD_FRMR_POOLS_SET
-
-/*
- * What a request may ask for, lest it take all memory: a few handles of a
- * moderate size, or so large a table that the kernel has none at all.
- */
-#define MAX_PINNED	15
-#define MAX_BLOCKS	0x8000ull
-#define HUGE_BLOCKS	0x10000000ull
-
-#define MAX_REQUESTS	3	/* in a datagram */
-#define MAX_MUTATIONS	3	/* of a request */
-#define REQUEST_BYTES	512
-#define REQUEST_ROOM	(REQUEST_BYTES - 128)	/* grows no more beyond */
-#define MAX_ATTRS	(sizeof(struct datagram) / sizeof(struct nlattr))
-
-/* Small, for a dump of some pools to take several messages. */
-#define ANSWER_BYTES	4096
 #define MAX_PARTS	1000	/* a dump that goes on is endless */
 
 #define CHURN_MRS	8
@@ -59,29 +36,6 @@
 #define GONE_SECONDS	10
 #define AGING_DEFAULT	60
 
-/* @size can differ from what the header says. */
-struct request {
-	size_t size;
-	union {
-		struct nlmsghdr nlh;
-		char bytes[REQUEST_BYTES];
-	};
-};
-
-struct datagram {
-	size_t size;
-	union {
-		struct nlmsghdr nlh;
-		char bytes[MAX_REQUESTS * REQUEST_BYTES];
-	};
-};
-
-/* An attribute of a request, and the nest that it is in, if any. */
-struct place {
-	struct nlattr *attr;
-	struct nlattr *nest;
-};
-
 /* What the kernel answered, and how often. */
 struct outcome {
 	unsigned int command;
@@ -93,7 +47,6 @@ struct outcome {
 struct listing {
 	struct frmr_pool pools[MAX_POOLS];
 	unsigned int count;
-	unsigned int messages;
 	__u32 aging_period;
 };
 
@@ -119,12 +72,11 @@ static const char * const refusals[] = {
 };
 
 static struct rdma_device dev;
-static __u32 dev_index;
-static __u32 max_mr;
 static struct ibv_pd *pd;
 static __u64 seed = 1;
-static __u64 state;
-static __u32 sequence;
+
+/* For well-formed requests */
+static struct frmr_client client;
 
 static struct outcome outcomes[MAX_OUTCOMES];
 static unsigned int nr_outcomes;
@@ -135,408 +87,7 @@ static atomic_bool churn_stops;
 static unsigned long registrations;
 static int churn_error;
 
-static __u64 below(__u64 limit)
-{
-	return next_random(&state) % limit;
-}
-
-static bool once_in(unsigned int n)
-{
-	return !below(n);
-}
-
-/* Requests */
-
-static void put_header(struct nlmsghdr *nlh, unsigned int command,
-		       unsigned int flags)
-{
-	mnl_nlmsg_put_header(nlh);
-	nlh->nlmsg_type = RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, command);
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	nlh->nlmsg_seq = ++sequence;
-}
-
-static void put_get(struct nlmsghdr *nlh, bool details)
-{
-	put_header(nlh, GET, NLM_F_DUMP);
-	mnl_attr_put_u32(nlh, RDMA_NLDEV_ATTR_DEV_INDEX, dev_index);
-	if (details)
-		mnl_attr_put_u8(nlh, RDMA_NLDEV_ATTR_DRIVER_DETAILS, 1);
-}
-
-static void put_aging(struct nlmsghdr *nlh, __u32 seconds)
-{
-	put_header(nlh, SET, 0);
-	frmr_put_aging(nlh, dev_index, seconds);
-}
-
-static void put_pinned(struct nlmsghdr *nlh, const struct frmr_key *key,
-		       __u32 count)
-{
-	put_header(nlh, SET, 0);
-	frmr_put_pinned(nlh, dev_index, key, count);
-}
-
-static void put_reclaim(struct nlmsghdr *nlh)
-{
-	put_header(nlh, SET, 0);
-	frmr_put_reclaim(nlh, dev_index, 0);
-}
-
-static void build_valid(struct request *r)
-{
-	struct frmr_key key = {};
-
-	memset(r, 0, sizeof(*r));
-	switch (below(8)) {
-	case 0:
-		put_get(&r->nlh, false);
-		break;
-	case 1:
-		put_get(&r->nlh, true);
-		break;
-	case 2 ... 3:
-		put_aging(&r->nlh, 1 + below(100000));
-		break;
-	case 4:
-		put_reclaim(&r->nlh);
-		break;
-	default:
-		key.num_dma_blocks = 1 + below(MAX_BLOCKS >> below(16));
-		put_pinned(&r->nlh, &key, below(MAX_PINNED + 1));
-		break;
-	}
-	r->size = r->nlh.nlmsg_len;
-}
-
-/* Attributes of a request */
-
-static struct nlattr *next_attr(struct nlattr *attr)
-{
-	return (void *)attr + MNL_ALIGN(attr->nla_len);
-}
-
-static unsigned int find_attrs(struct place *places, unsigned int n,
-			       void *from, void *end, struct nlattr *nest)
-{
-	struct nlattr *a;
-
-	for (a = from; n < MAX_ATTRS && mnl_attr_ok(a, end - (void *)a);
-	     a = next_attr(a)) {
-		places[n++] = (struct place){ .attr = a, .nest = nest };
-		if (!nest &&
-		    mnl_attr_get_type(a) == RDMA_NLDEV_ATTR_FRMR_POOL_KEY)
-			n = find_attrs(places, n, mnl_attr_get_payload(a),
-				       (void *)a + a->nla_len, a);
-	}
-	return n;
-}
-
-static bool pick_attr(struct request *r, struct place *place)
-{
-	struct place places[MAX_ATTRS];
-	unsigned int n;
-
-	n = find_attrs(places, 0, r->bytes + MNL_NLMSG_HDRLEN,
-		       r->bytes + r->size, NULL);
-	if (n)
-		*place = places[below(n)];
-	return n;
-}
-
-/* Makes room for @delta bytes, or closes such a gap; lengths stay right. */
-static void resize(struct request *r, struct nlattr *nest, void *at, int delta)
-{
-	void *end = r->bytes + r->size;
-	void *from = delta < 0 ? at - delta : at;
-
-	if (from < end)
-		memmove(from + delta, from, end - from);
-	if (delta > 0)
-		memset(at, 0, delta);
-	r->size += delta;
-	r->nlh.nlmsg_len += delta;
-	if (nest)
-		nest->nla_len += delta;
-}
-
-/* Takes all bytes up to the next attribute, if they are there. */
-static size_t space_of(const struct request *r, const struct nlattr *attr)
-{
-	size_t left = r->bytes + r->size - (char *)attr;
-	size_t space = MNL_ALIGN(attr->nla_len);
-
-	return space < left ? space : left;
-}
-
-/* Mutations */
-
-static __u64 extreme(void)
-{
-	static const __u64 values[] = {
-		0, 1, 2, MAX_PINNED, 0x7f, 0x80, 0xff,
-		0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-		1ull << 30, (1ull << 30) + 1,
-		0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff,
-	};
-
-	return once_in(4) ? next_random(&state) :
-			    values[below(ARRAY_SIZE(values))];
-}
-
-static __u16 any_type(void)
-{
-	return once_in(4) ? below(RDMA_NLDEV_ATTR_MAX + 8) :
-	       RDMA_NLDEV_ATTR_FRMR_POOLS +
-	       below(RDMA_NLDEV_ATTR_MAX - RDMA_NLDEV_ATTR_FRMR_POOLS);
-}
-
-static void drop_attr(struct request *r)
-{
-	struct place p;
-
-	if (pick_attr(r, &p))
-		resize(r, p.nest, p.attr, -(int)space_of(r, p.attr));
-}
-
-static void repeat_attr(struct request *r)
-{
-	size_t space;
-	struct place p;
-
-	if (!pick_attr(r, &p) || r->size > REQUEST_ROOM)
-		return;
-	space = space_of(r, p.attr);
-	if (space > REQUEST_BYTES - r->size)
-		return;
-	resize(r, p.nest, (void *)p.attr + space, space);
-	memcpy((void *)p.attr + space, p.attr, space);
-}
-
-static void insert_attr(struct request *r)
-{
-	size_t payload = once_in(2) ? 1ul << below(4) : below(40);
-	size_t i, space = MNL_ATTR_HDRLEN + MNL_ALIGN(payload);
-	struct place p;
-
-	if (!pick_attr(r, &p) || r->size > REQUEST_ROOM)
-		return;
-	resize(r, p.nest, p.attr, space);
-	p.attr->nla_len = MNL_ATTR_HDRLEN + payload;
-	p.attr->nla_type = any_type();
-	for (i = 0; i < payload; i++)
-		((char *)mnl_attr_get_payload(p.attr))[i] =
-			once_in(2) ? 0 : below(256);
-}
-
-static void change_type(struct request *r)
-{
-	struct place p;
-
-	if (pick_attr(r, &p))
-		p.attr->nla_type = any_type();
-}
-
-static void change_type_flags(struct request *r)
-{
-	struct place p;
-
-	if (pick_attr(r, &p))
-		p.attr->nla_type ^= (1 + below(3)) << 14;
-}
-
-static void change_attr_len(struct request *r)
-{
-	static const __u16 lens[] = { 0, 1, 3, 4, 5, 8, 12, 0x7fff, 0xffff };
-	struct place p;
-
-	if (!pick_attr(r, &p))
-		return;
-	if (once_in(2))
-		p.attr->nla_len = lens[below(ARRAY_SIZE(lens))];
-	else
-		p.attr->nla_len += (int)below(17) - 8;
-}
-
-static void change_value(struct request *r)
-{
-	__u64 value = extreme();
-	struct place p;
-	size_t len;
-
-	if (!pick_attr(r, &p))
-		return;
-	len = mnl_attr_get_payload_len(p.attr);
-	memcpy(mnl_attr_get_payload(p.attr), &value,
-	       len < sizeof(value) ? len : sizeof(value));
-}
-
-/* The rest of a nest then follows it, as if it belonged to the request. */
-static void cut_nest(struct request *r)
-{
-	struct place p;
-
-	if (pick_attr(r, &p) && p.nest)
-		p.nest->nla_len = MNL_ATTR_HDRLEN +
-				  below(mnl_attr_get_payload_len(p.nest));
-}
-
-static void flip_bits(struct request *r)
-{
-	unsigned int n = 1 + below(4);
-	char *byte;
-
-	while (n--) {
-		byte = r->bytes + below(r->size);
-		*byte ^= 1 << below(8);
-	}
-}
-
-static void change_flags(struct request *r)
-{
-	static const __u16 flags[] = {
-		NLM_F_DUMP, NLM_F_ROOT, NLM_F_MATCH, NLM_F_ATOMIC, NLM_F_ACK,
-		NLM_F_ECHO, NLM_F_REQUEST, NLM_F_MULTI, NLM_F_DUMP_INTR,
-	};
-
-	if (once_in(4))
-		r->nlh.nlmsg_flags = NLM_F_REQUEST | below(0x10000);
-	else
-		r->nlh.nlmsg_flags ^= flags[below(ARRAY_SIZE(flags))];
-}
-
-static void change_nlmsg_len(struct request *r)
-{
-	static const __u32 lens[] = { 0, 1, 15, 16, 17, 20, 0x7fffffff, ~0u };
-
-	if (once_in(2))
-		r->nlh.nlmsg_len = lens[below(ARRAY_SIZE(lens))];
-	else
-		r->nlh.nlmsg_len += (int)below(33) - 16;
-}
-
-static void cut_end(struct request *r)
-{
-	r->size = 1 + below(r->size);
-	if (!once_in(4))
-		r->nlh.nlmsg_len = r->size;
-}
-
-static void swap_command(struct request *r)
-{
-	r->nlh.nlmsg_type = RDMA_NL_GET_TYPE(RDMA_NL_NLDEV,
-					     once_in(2) ? GET : SET);
-}
-
-static void (* const mutations[])(struct request *) = {
-	drop_attr, repeat_attr, insert_attr, change_type, change_type_flags,
-	change_attr_len, change_value, change_value, change_value, cut_nest,
-	flip_bits, change_flags, change_nlmsg_len, cut_end, swap_command,
-};
-
-static void mutate(struct request *r)
-{
-	unsigned int n = below(MAX_MUTATIONS + 1);
-
-	while (n--)
-		mutations[below(ARRAY_SIZE(mutations))](r);
-}
-
-/*
- * What is left of a request after all that must not hurt: no other command,
- * no other device, no more memory than there is.
- */
-
-static void tame_value(struct nlattr *attr)
-{
-	unsigned int type = mnl_attr_get_type(attr);
-	size_t len = mnl_attr_get_payload_len(attr);
-	void *payload = mnl_attr_get_payload(attr);
-	__u64 value = 0;
-
-	memcpy(&value, payload, len < sizeof(value) ? len : sizeof(value));
-	if (type == RDMA_NLDEV_ATTR_FRMR_POOL_KEY_NUM_DMA_BLOCKS) {
-		if (len < sizeof(__u64) || value <= MAX_BLOCKS ||
-		    value > HUGE_BLOCKS)
-			return;
-		value = value % MAX_BLOCKS + 1;
-		memcpy(payload, &value, sizeof(__u64));
-		return;
-	}
-
-	if (len < sizeof(__u32))
-		return;
-	value &= 0xffffffff;
-	if (type == RDMA_NLDEV_ATTR_DEV_INDEX && value != dev_index)
-		value |= 0x80000000;
-	if (type == RDMA_NLDEV_ATTR_FRMR_POOL_PINNED_HANDLES &&
-	    value > MAX_PINNED && value <= max_mr)
-		value %= MAX_PINNED + 1;
-	memcpy(payload, &value, sizeof(__u32));
-}
-
-static void tame_request(struct nlmsghdr *nlh)
-{
-	unsigned int type = nlh->nlmsg_type;
-	struct place places[MAX_ATTRS];
-	unsigned int n;
-
-	if (type >= NLMSG_MIN_TYPE &&
-	    type != RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, GET))
-		nlh->nlmsg_type = RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, SET);
-	n = find_attrs(places, 0, mnl_nlmsg_get_payload(nlh),
-		       (void *)nlh + nlh->nlmsg_len, NULL);
-	while (n--)
-		if (mnl_attr_get_type(places[n].attr) !=
-		    RDMA_NLDEV_ATTR_FRMR_POOL_KEY)
-			tame_value(places[n].attr);
-}
-
-/* Finds the requests as the kernel does, whatever they were meant to be. */
-static void tame(struct datagram *d)
-{
-	struct nlmsghdr *nlh = &d->nlh;
-	int left = d->size;
-
-	/* libmnl takes a length beyond INT_MAX for a negative one. */
-	for (; mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= INT_MAX;
-	     nlh = mnl_nlmsg_next(nlh, &left))
-		tame_request(nlh);
-}
-
-static void build_datagram(struct datagram *d)
-{
-	unsigned int n = once_in(8) ? 1 + below(MAX_REQUESTS) : 1;
-	struct request r;
-
-	memset(d, 0, sizeof(*d));
-	while (n--) {
-		build_valid(&r);
-		mutate(&r);
-		d->size = MNL_ALIGN(d->size);
-		memcpy(d->bytes + d->size, r.bytes, r.size);
-		d->size += r.size;
-	}
-	tame(d);
-}
-
 /* Answers */
-
-static struct mnl_socket *open_socket(void)
-{
-	struct timeval timeout = { .tv_sec = 60 };
-	struct mnl_socket *sock;
-	int one = 1;
-
-	sock = mnl_socket_open(NETLINK_RDMA);
-	if (!sock || mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0)
-		ksft_exit_fail_perror("rdma netlink");
-	mnl_socket_setsockopt(sock, NETLINK_EXT_ACK, &one, sizeof(one));
-	mnl_socket_setsockopt(sock, NETLINK_CAP_ACK, &one, sizeof(one));
-	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &timeout,
-		   sizeof(timeout));
-	return sock;
-}
 
 /* What the kernel says in words; they follow the first @skip bytes. */
 static const char *explanation(const struct nlmsghdr *nlh, size_t skip)
@@ -596,17 +147,13 @@ static void count_answer(const struct nlmsghdr *nlh)
 }
 
 /* Whether there was one; @more tells if a dump goes on after it. */
-static bool take_answer(struct mnl_socket *sock, bool *more)
+static bool take_answer(struct frmr_client *c, bool *more)
 {
-	static union {
-		struct nlmsghdr nlh;
-		char bytes[ANSWER_BYTES];
-	} answer;
-	struct nlmsghdr *nlh = &answer.nlh;
+	struct nlmsghdr *nlh = (struct nlmsghdr *)c->buffer;
 	int len;
 
 	*more = false;
-	len = recv(mnl_socket_get_fd(sock), &answer, sizeof(answer),
+	len = recv(mnl_socket_get_fd(c->sock), c->buffer, c->size,
 		   MSG_DONTWAIT);
 	if (len < 0 && errno != EAGAIN)
 		ksft_exit_fail_perror("recv");
@@ -621,25 +168,25 @@ static bool take_answer(struct mnl_socket *sock, bool *more)
 }
 
 /* The kernel answers before send() returns: what is not there never comes. */
-static void take_answers(struct mnl_socket *sock)
+static void take_answers(struct frmr_client *c)
 {
 	unsigned int n = 0;
 	bool more;
 
-	while (n < MAX_PARTS && take_answer(sock, &more))
+	while (n < MAX_PARTS && take_answer(c, &more))
 		n++;
 	silent += !n;
 	endless |= n == MAX_PARTS;
 }
 
-static struct mnl_socket *abandon(struct mnl_socket *sock)
+static void abandon(struct frmr_client *c)
 {
 	bool more;
 
-	take_answer(sock, &more);
+	take_answer(c, &more);
 	abandoned += more;
-	mnl_socket_close(sock);
-	return open_socket();
+	frmr_close(c);
+	frmr_open(c, FRMR_SMALL_BUFFER);
 }
 
 /*
@@ -658,24 +205,26 @@ static __u64 add_to_hash(__u64 hash, const struct datagram *d)
 static void fuzz(unsigned long messages, unsigned long seconds)
 {
 	__u64 begin = now_ns(), end = begin + seconds * NSEC_PER_SEC;
-	struct mnl_socket *sock = open_socket();
+	static struct frmr_client c;
 	__u64 hash = 0xcbf29ce484222325ull;
 	struct datagram d;
 	unsigned long i;
 
+	/* Small, for a dump of some pools to take several messages. */
+	frmr_open(&c, FRMR_SMALL_BUFFER);
 	for (i = 0; i < messages && now_ns() < end; i++) {
 		build_datagram(&d);
 		hash = add_to_hash(hash, &d);
-		if (mnl_socket_sendto(sock, d.bytes, d.size) < 0)
+		if (mnl_socket_sendto(c.sock, d.bytes, d.size) < 0)
 			ksft_exit_fail_perror("send");
 		if (once_in(16))
 			continue;
 		if (once_in(32))
-			sock = abandon(sock);
+			abandon(&c);
 		else
-			take_answers(sock);
+			take_answers(&c);
 	}
-	mnl_socket_close(sock);
+	frmr_close(&c);
 	ksft_print_msg("seed %llu, device %u of %u MRs: %lu messages in %llu s, hash %016llx\n",
 		       seed, dev_index, max_mr, i,
 		       (now_ns() - begin) / NSEC_PER_SEC, hash);
@@ -808,51 +357,11 @@ static void test_explanations(void)
 
 /* Well-formed requests */
 
-static int talk(struct nlmsghdr *nlh, mnl_cb_t fn, void *arg)
-{
-	struct mnl_socket *sock = open_socket();
-	char answer[ANSWER_BYTES];
-	int ret = -1;
-	ssize_t len;
-
-	if (mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) < 0)
-		goto out;
-	do {
-		len = mnl_socket_recvfrom(sock, answer, sizeof(answer));
-		ret = len < 0 ? -1 :
-		      mnl_cb_run(answer, len, nlh->nlmsg_seq,
-				 mnl_socket_get_portid(sock), fn, arg);
-	} while (ret > MNL_CB_STOP);
-out:
-	ret = ret < 0 ? -errno : 0;
-	mnl_socket_close(sock);
-	if (ret)
-		ksft_print_msg("well-formed request: %s\n", strerror(-ret));
-	return ret;
-}
-
-static int set_aging(__u32 seconds)
-{
-	struct request r = {};
-
-	put_aging(&r.nlh, seconds);
-	return talk(&r.nlh, NULL, NULL);
-}
-
-static int set_pinned(const struct frmr_key *key, __u32 count)
-{
-	struct request r = {};
-
-	put_pinned(&r.nlh, key, count);
-	return talk(&r.nlh, NULL, NULL);
-}
-
 static int on_pools(const struct nlmsghdr *nlh, void *arg)
 {
 	struct listing *l = arg;
 	const struct nlattr *a, *entry;
 
-	l->messages++;
 	mnl_attr_for_each(a, nlh, 0) {
 		if (mnl_attr_get_type(a) ==
 		    RDMA_NLDEV_ATTR_FRMR_POOLS_AGING_PERIOD)
@@ -860,22 +369,41 @@ static int on_pools(const struct nlmsghdr *nlh, void *arg)
 		if (mnl_attr_get_type(a) != RDMA_NLDEV_ATTR_FRMR_POOLS)
 			continue;
 		mnl_attr_for_each_nested(entry, a) {
-			if (l->count == MAX_POOLS)
+			if (l->count == MAX_POOLS) {
+				errno = ENOSPC;
 				return MNL_CB_ERROR;
+			}
 			frmr_read_pool(entry, &l->pools[l->count++]);
 		}
 	}
 	return MNL_CB_OK;
 }
 
+/* 0 or a negative errno */
+static int complain(int err)
+{
+	if (err)
+		ksft_print_msg("well-formed request: %s\n", strerror(-err));
+	return err;
+}
+
+static int set_aging(__u32 seconds)
+{
+	return complain(frmr_set_aging(&client, dev_index, seconds));
+}
+
+static int set_pinned(const struct frmr_key *key, __u32 count)
+{
+	return complain(frmr_set_pinned(&client, dev_index, key, count));
+}
+
 static int list_pools(struct listing *l)
 {
-	struct request r = {};
+	struct nlmsghdr *nlh = frmr_request(&client, GET, NLM_F_DUMP);
 
 	memset(l, 0, sizeof(*l));
-	put_get(&r.nlh, true);
-	/* libmnl makes no difference between a dump that failed and its end. */
-	return talk(&r.nlh, on_pools, l) ?: l->messages ? 0 : -ENODATA;
+	frmr_put_dump(nlh, dev_index, true);
+	return complain(frmr_talk(&client, nlh, on_pools, l));
 }
 
 static bool is_balanced(const struct frmr_pool *p)
@@ -997,7 +525,7 @@ static void *churn(void *arg)
 			mrs[i] = NULL;
 			continue;
 		}
-		mrs[i] = ibv_reg_mr(pd, mem, pages * sysconf(_SC_PAGESIZE),
+		mrs[i] = ibv_reg_mr(pd, mem, pages * PAGE,
 				    IBV_ACCESS_LOCAL_WRITE);
 		if (!mrs[i])
 			churn_error = errno;
@@ -1014,8 +542,7 @@ static void fuzz_during_churn(unsigned long messages, unsigned long seconds)
 	pthread_t thread;
 	void *mem;
 
-	mem = mmap(NULL, CHURN_PAGES * sysconf(_SC_PAGESIZE),
-		   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mem = rdma_map(CHURN_PAGES * PAGE);
 	if (mem == MAP_FAILED)
 		ksft_exit_fail_perror("mmap");
 	if (pthread_create(&thread, NULL, churn, mem))
@@ -1029,29 +556,10 @@ static void fuzz_during_churn(unsigned long messages, unsigned long seconds)
 			 strerror(churn_error));
 }
 
-static int on_device(const struct nlmsghdr *nlh, void *arg)
-{
-	const char *name = "";
-	struct nlattr *a;
-	__u32 index = 0;
-
-	mnl_attr_for_each(a, nlh, 0) {
-		if (mnl_attr_get_type(a) == RDMA_NLDEV_ATTR_DEV_INDEX)
-			index = mnl_attr_get_u32(a);
-		if (mnl_attr_get_type(a) == RDMA_NLDEV_ATTR_DEV_NAME)
-			name = mnl_attr_get_str(a);
-	}
-	if (!strcmp(name, ibv_get_device_name(dev.context->device)))
-		*(__s64 *)arg = index;
-	return MNL_CB_OK;
-}
-
 static void open_device(void)
 {
 	const char *name = getenv("RDMA_DEVICE") ?: "rxe0";
 	struct ibv_device_attr attr;
-	struct request r = {};
-	__s64 index = -1;
 
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
@@ -1062,10 +570,9 @@ static void open_device(void)
 		ksft_exit_fail_msg("cannot set up %s\n", name);
 	max_mr = attr.max_mr;
 
-	put_header(&r.nlh, RDMA_NLDEV_CMD_GET, NLM_F_DUMP);
-	if (talk(&r.nlh, on_device, &index) || index < 0)
+	frmr_open(&client, FRMR_LARGE_BUFFER);
+	if (frmr_find_device(&client, name, &dev_index))
 		ksft_exit_fail_msg("no index of %s\n", name);
-	dev_index = index;
 }
 
 static unsigned long number(const char *text)
@@ -1104,7 +611,7 @@ int main(int argc, char **argv)
 	open_device();
 	ksft_set_plan(12);
 
-	state = seed;
+	random_state = seed;
 	fill_pools();
 	fuzz_during_churn(messages, seconds);
 	test_depth_of_set();
@@ -1113,6 +620,7 @@ int main(int argc, char **argv)
 	test_explanations();
 	test_well_formed();
 	test_pools_afterwards();
+	frmr_close(&client);
 	ibv_dealloc_pd(pd);
 	rdma_close(&dev);
 	ksft_finished();

@@ -12,11 +12,11 @@
 #include <sys/mman.h>
 #include "rdma_util.h"
 
-#define NSEC_PER_SEC		1000000000ull
 #define COMPLETION_TIMEOUT	(20 * NSEC_PER_SEC)
 #define MAX_GIDS		256
 #define QUEUE_DEPTH		16
 #define CHUNK_STRIDE		23
+#define LEAP			7919
 
 static int failed(const char *what)
 {
@@ -48,6 +48,18 @@ __u64 next_random(__u64 *state)
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
 	return x ^ x >> 31;
+}
+
+void fill_random(void *to, size_t n, __u64 *state)
+{
+	__u64 word;
+	size_t i;
+
+	for (i = 0; i < n; i += sizeof(word)) {
+		word = next_random(state);
+		memcpy(to + i, &word,
+		       n - i < sizeof(word) ? n - i : sizeof(word));
+	}
 }
 
 const char *rdma_strstatus(int status)
@@ -342,9 +354,29 @@ int rdma_read(struct rdma_pair *pair, struct ibv_sge *to, __u64 addr,
 	return transfer(pair, IBV_WR_RDMA_READ, to, addr, rkey);
 }
 
+char *rdma_map(size_t n)
+{
+	return mmap(NULL, n, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+char *rdma_map_scattered(size_t pages)
+{
+	char *p = rdma_map(pages * PAGE);
+	size_t i;
+
+	if (p == MAP_FAILED)
+		return p;
+	/* Fails where the kernel has none anyway. */
+	madvise(p, pages * PAGE, MADV_NOHUGEPAGE);
+	for (i = 0; i < pages; i++)
+		p[i * LEAP % pages * PAGE] = 1;
+	return p;
+}
+
 char *rdma_map_repeated(size_t n, size_t chunk_pages)
 {
-	size_t page = sysconf(_SC_PAGESIZE), chunk = chunk_pages * page, i;
+	size_t chunk = chunk_pages * PAGE, i;
 	char *p = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = memfd_create("rdma", 0);
 
@@ -356,7 +388,7 @@ char *rdma_map_repeated(size_t n, size_t chunk_pages)
 			return MAP_FAILED;
 	/* Pages come in the order in which they are touched. */
 	for (i = 0; i < chunk_pages; i++)
-		p[i * CHUNK_STRIDE % chunk_pages * page] = 1;
+		p[i * CHUNK_STRIDE % chunk_pages * PAGE] = 1;
 	close(fd);
 	return p;
 }

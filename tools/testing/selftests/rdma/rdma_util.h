@@ -3,9 +3,14 @@
 #define RDMA_UTIL_H
 
 #include <stdint.h>
+#include <unistd.h>
 #include <linux/types.h>
 #include <infiniband/verbs.h>
 
+#define NSEC_PER_SEC	1000000000ull
+#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
+#define ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
+			 IBV_ACCESS_REMOTE_READ)
 #define RDMA_GID_AUTO	(-1)
 
 struct rdma_device {
@@ -66,6 +71,16 @@ __u64 now_ns(void);
 
 /* A step of the pseudo-random sequence that starts at *@state. */
 __u64 next_random(__u64 *state);
+void fill_random(void *to, size_t n, __u64 *state);
+
+/* Memory of one's own, that nobody has touched yet; MAP_FAILED if it fails. */
+char *rdma_map(size_t n);
+
+/*
+ * Memory of which few neighbours are so in physical memory, too: it takes a
+ * long list then. The number of pages is no multiple of 7919.
+ */
+char *rdma_map_scattered(size_t pages);
 
 /*
  * Maps the same @chunk_pages, not a multiple of 23, again and again, up to @n

@@ -67,11 +67,6 @@ end_lost()
 	echo 1 >$SIM/end_lost && stop_load && works
 }
 
-new_load_ended()
-{
-	! kill -0 "$NEW_LOAD" 2>/dev/null
-}
-
 register_new_size()
 {
 	churn -n 1 -s $NEW_SIZE >"$LOG.new" 2>&1 &
@@ -83,7 +78,7 @@ test_lost_creation_hangs_nobody()
 {
 	fresh_device command_timeout_ms=3000 &&
 	lose_command $CREATE_MKEY register_new_size || return
-	if ! eventually 30 new_load_ended; then
+	if ! eventually 30 gone "$NEW_LOAD"; then
 		ktap_print_msg "waits without end"
 		return 1
 	fi

@@ -8,8 +8,10 @@
 # shellcheck source-path=SCRIPTDIR source=sim_lib.sh
 . "$(dirname "$0")/sim_lib.sh"
 
+# Not set_pools(), whose shell would be what is killed.
 start_pin()
 {
+	echo "$1" >>"$PINS"
 	rdma-frmr resource set frmr_pools dev $DEV pinned $IDLE_KEY "$1" \
 		>"$LOG" 2>&1 &
 	LOAD=$!
@@ -70,7 +72,7 @@ test_kill_ends_a_pin()
 	start_pin 2000
 	sleep 1
 	kill -KILL "$LOAD"
-	eventually 10 load_ended && return
+	eventually 10 gone "$LOAD" && return
 	ktap_print_msg "a kill is not heard"
 	return 1
 }

@@ -170,7 +170,7 @@ kill_ends_room_for()
 	fresh_device devx=1 &&
 	begin_endless_room "$1" &&
 	kill -KILL "$LOAD" &&
-	eventually 10 load_ended
+	eventually 10 gone "$LOAD"
 	status=$?
 	end_endless_room
 	[ $status -eq 0 ] || ktap_print_msg "$1: a kill is not heard"

@@ -5,7 +5,6 @@
 /* Work requests: how they are carried out, and completed. */
 
 #include <linux/mlx5/cq.h>
-#include <linux/mlx5/cq.h>
 #include "object.h"
 
 /* The LID of the port, which all that is received comes from. */

@@ -116,6 +116,7 @@ void sim_debugfs_init(struct sim *sim)
 	debugfs_create_file_unsafe("present", 0600, dir, sim,
 				   &sim_present_fops);
 	debugfs_create_u32("fail_umrs", 0600, dir, &sim->umrs.fail);
+	debugfs_create_u32("lose_umrs", 0600, dir, &sim->umrs.lose);
 	debugfs_create_u32("command_time_us", 0600, dir,
 			   &sim->cmdq.time_us);
 	debugfs_create_u32("create_time_us", 0600, dir,

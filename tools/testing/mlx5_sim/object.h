@@ -184,6 +184,8 @@ struct sim_qp {
 	__be32 *doorbell;
 	/* When to stop waiting for a peer that is not ready; 0 is not waiting. */
 	unsigned long give_up;
+	/* Stuck at a UMR that does not end, until it is reset. */
+	bool stuck;
 	struct sim_page_fault fault;
 	struct list_head list;
 };

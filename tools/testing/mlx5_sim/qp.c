@@ -236,6 +236,7 @@ u8 sim_2rst_qp(struct sim *sim, struct sim_cmd *cmd)
 	qp->sq_consumer = 0;
 	qp->rq_consumer = 0;
 	qp->give_up = 0;
+	qp->stuck = false;
 	sim_fault_end(sim, &qp->fault);
 	return MLX5_CMD_STAT_OK;
 }

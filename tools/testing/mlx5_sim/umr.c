@@ -154,7 +154,7 @@ static bool sim_umr_allowed(struct sim_qp *qp, const struct sim_mkey *mkey,
  * If it fails, nothing of the mkey changes but translations that were fetched
  * before one that can't be.
  *
- * Return: 0 or the syndrome for the completion.
+ * Return: 0, the syndrome for the completion, or SIM_LATER if it does not end.
  */
 u8 sim_umr(struct sim *sim, struct sim_qp *qp, const void *data, u32 size)
 {
@@ -169,6 +169,11 @@ u8 sim_umr(struct sim *sim, struct sim_qp *qp, const void *data, u32 size)
 	if (sim->umrs.fail) {
 		sim->umrs.fail--;
 		return MLX5_CQE_SYNDROME_MW_BIND_ERR;
+	}
+	if (sim->umrs.lose) {
+		sim->umrs.lose--;
+		qp->stuck = true;
+		return SIM_LATER;
 	}
 	mkey = sim_mkey_get(sim, be32_to_cpu(wqe->ctrl.umr_mkey));
 	if (!mkey || !sim_umr_allowed(qp, mkey, wqe, mask))

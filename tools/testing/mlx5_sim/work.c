@@ -89,7 +89,7 @@ static bool sim_send_one(struct sim *sim, struct sim_qp *qp)
 	u16 index = qp->sq_consumer;
 	u32 size;
 
-	if (!qp->has_sq || !sim_can_send(qp) || posted == index ||
+	if (!qp->has_sq || !sim_can_send(qp) || qp->stuck || posted == index ||
 	    sim_fault_pending(sim, &qp->fault))
 		return false;
 	/* The WQE was written before the doorbell record. */

@@ -38,10 +38,13 @@ struct sim_work {
 	u8 bounce[SZ_4K];
 };
 
-/* How many UMRs were carried out, and how many of the next ones are to fail */
+/* How many UMRs were carried out, and how many of the next ones are to fail, or
+ * not to end
+ */
 struct sim_umrs {
 	u64 done;
 	u32 fail;
+	u32 lose;
 };
 
 /* A work request of @qp, for @peer; @segs follow the control segment. */

@@ -124,6 +124,33 @@ test_failed_umrs_are_recovered_from()
 	works
 }
 
+# Kernel ULPs wait for UMRs, too. All go on when the queue was reset.
+test_lost_umr_hangs_nobody()
+{
+	! is_mainline || return "$KSFT_SKIP"
+	start_load && echo 1 >$SIM/lose_umrs || return
+	insert tests/sim_alloc_mr && rmmod sim_alloc_mr || return
+	if ! eventually 40 more_umrs_than $(($(umrs) + 300)); then
+		ktap_print_msg "a lost UMR stops the others"
+		return 1
+	fi
+	stop_load && works
+}
+
+# Users get an error, ULPs an mkey by a command, until the driver starts anew.
+test_umrs_that_always_get_lost_fail()
+{
+	! is_mainline || return "$KSFT_SKIP"
+	start_load && echo $NO_LIMIT >$SIM/lose_umrs && await_load_end || return
+	if churn -n 1 >"$LOG" 2>&1; then
+		ktap_print_msg "registered without a UMR"
+		return 1
+	fi
+	insert tests/sim_alloc_mr && rmmod sim_alloc_mr &&
+	unbind && echo 0 >$SIM/lose_umrs && echo $PCI_DEVICE >$DRIVER/bind &&
+	works
+}
+
 # A program that meets a failure ends, and another one begins.
 restless_load()
 {

@@ -258,6 +258,7 @@ heal()
 	done < <(cat $SIM/fail_command)
 	echo 0 | tee $SIM/{command,create,destroy}_time_us >/dev/null
 	echo 1 >$SIM/end_lost
+	echo 0 >$SIM/lose_umrs
 }
 
 await_failures()

@@ -217,6 +217,18 @@ set_mode()
 	eventually 10 rdma system set netns "$1" 2>/dev/null
 }
 
+# stale_keys_are_refused [COMMAND...]: also if it is the only object that is reused.
+# Of a key, 8 bits are to tell its owners from each other.
+stale_keys_are_refused()
+{
+	local said
+
+	said=$("$@" mr_attack "$DEV" stale 300) || return
+	ktap_print_msg "$said"
+	jq -e '.reuses == 300 and (.first == 0 or .first >= 256)' <<<"$said" \
+		>/dev/null
+}
+
 no_pools()
 {
 	[ "$(pools | jq length)" -eq 0 ]

@@ -193,6 +193,12 @@ test_stale_key_is_of_no_use_to_the_next_owner_of_its_mkey()
 	passes mr_adapter -t stays_dead_when_its_object_serves_the_next_one
 }
 
+test_stale_keys_are_refused_until_they_come_again()
+{
+	! is_mainline || return "$KSFT_SKIP"
+	stale_keys_are_refused
+}
+
 if ! has_pools; then
 	ktap_print_header
 	ktap_skip_all "the kernel has no FRMR pools"

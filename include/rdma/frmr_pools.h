@@ -2,7 +2,8 @@
 /*
  * Copyright (c) 2025, NVIDIA CORPORATION & AFFILIATES. All rights reserved.
  *
- * FRMR pools: idle hardware MRs, kept for the next registration.
+ * FRMR (fast registration memory region) pools: idle hardware MRs, kept for the
+ * next registration.
  *
  * Creating an MR object in hardware is slow and the supply is limited;
  * changing an existing one is fast. A driver that uses these pools creates
@@ -61,15 +62,15 @@ struct ib_frmr_key {
  * struct ib_frmr_pool_ops - what a driver does for its pools
  *
  * All are called in process context and may sleep. Different threads may call
- * them at the same time. The core may hold a mutex that
- * ib_frmr_pools_make_room() and ib_frmr_pools_reclaim() take, so neither of
- * them may be called from here.
+ * them at the same time. The core may hold a mutex that ib_frmr_pool_pop(),
+ * ib_frmr_pools_make_room() and ib_frmr_pools_reclaim() take, so none of them
+ * may be called from here.
  *
  * @create_frmrs: creates @count objects with the properties of @key and writes
  *	their handles to @handles. All or nothing. Returns 0 or a negative
  *	errno. -ENOMEM, -ENOSPC, -EAGAIN and -EBUSY say that the device is full:
- *	the core gives up idle objects, a few at a time, and tries again. After
- *	any other errno it does not.
+ *	the core gives up idle objects, 1, 2, 4 and so on, and tries again, until
+ *	none but pinned ones are left. After any other errno it does not.
  * @destroy_frmrs: destroys the @count objects in @handles. Can't fail: an
  *	object that the device does not give up is for the driver to deal with.
  * @build_key: optional. Turns @in, a key that a user asked for, into @out, the

@@ -2,26 +2,29 @@
 /*
  * Copyright (c) 2025, NVIDIA CORPORATION & AFFILIATES. All rights reserved.
  *
- * FRMR pools: handles of idle hardware MRs, kept for the next registration.
+ * FRMR (fast registration memory region) pools: handles of idle hardware MRs,
+ * kept for the next registration.
  *
  * A device has a tree of pools, one per key. A pool lends its handles to MRs
- * and gets them back. Once a period, a tick of the aging work destroys what was
- * idle since the last tick.
+ * and gets them back. A user may pin a number of handles: so many the pool
+ * keeps. Once a period, a tick of the aging work destroys what was idle since
+ * the last tick, above the pin.
  *
  * Locks, in the order in which they are taken:
  *
- *   ib_frmr_pool::pin		setting a pin, so that one that fails can
+ *   ib_frmr_pool::pin_lock	setting a pin, so that one that fails can
  *				restore the number that was there
- *   ib_frmr_pools::room	held for each batch that pins, prefill, aging or
- *				reclaim create or destroy, and by a pop for which
- *				the device is full: it waits for one batch
+ *   ib_frmr_pools::room_lock	creating and destroying what no pop waits for:
+ *				aging, prefill and reclaim hold it for a batch;
+ *				and making room on a full device: a pop or a
+ *				batch of a pin holds it for all its tries
  *   ib_frmr_pools::lock	the tree
  *   ib_frmr_pool::lock		the handles and numbers of a pool
  *
- * Writeback through a ULP registers MRs, and so may wait for @room: its holder
- * allocates with NOIO. No spinlock is held while the driver creates or destroys
- * objects. The fast path finds the pool under RCU: one that has left the tree
- * has no handle to give.
+ * Writeback through a ULP registers MRs, and so may wait for room_lock: its
+ * holder allocates with NOIO. No spinlock is held while the driver creates or
+ * destroys objects. The fast path finds the pool under RCU: one that has left
+ * the tree has no handle to give.
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
@@ -44,7 +47,7 @@
 
 #define FRMR_DEFAULT_AGING_PERIOD_SECS 60
 
-/* Handles per driver call: bounds the stack frame, and how long @room is held. */
+/* Handles per driver call: bounds the stack frame, and how long others wait. */
 #define FRMR_BATCH 64U
 
 /* How often to try again only because handles move from MR to MR. */
@@ -77,11 +80,11 @@ struct ib_frmr_pools {
 	spinlock_t lock;		/* protects @tree and @totals */
 	struct rb_root tree;		/* in the order of frmr_key_cmp() */
 	u64 totals[IB_FRMR_NUM_STATS];	/* of the pools that have ended */
-	struct mutex room;		/* see above */
+	struct mutex room_lock;		/* see above */
 	struct delayed_work aging;
 	u32 aging_period;		/* in seconds */
 	struct shrinker *shrinker;
-	atomic_t wanted;		/* idle handles, by the shrinker */
+	atomic_t wanted;		/* handles that the shrinker asks for */
 	struct work_struct pressure;	/* destroys so many */
 	refcount_t users;		/* cleanup waits for these */
 	struct completion unused;	/* when there is none left */
@@ -107,8 +110,8 @@ struct ib_frmr_pool {
 	struct rb_node node;
 	struct ib_frmr_pools *pools;
 	struct ib_frmr_key key;
-	struct mutex pin;	/* serializes setting @pinned */
-	spinlock_t lock;	/* protects all that follows */
+	struct mutex pin_lock;	/* serializes setting @pinned */
+	spinlock_t lock;	/* protects what follows, where not said */
 	u32 *handles;		/* a stack of the idle ones */
 	u32 size;		/* of @handles: enough for all that exist */
 	u32 refs;		/* handles, also while they are created or
@@ -117,21 +120,25 @@ struct ib_frmr_pool {
 	u32 idle;
 	u32 low;		/* low watermark of @idle since the last tick */
 	u32 in_use;
-	u32 max_in_use;
+	u32 max_in_use;		/* those in slots included */
 	u32 pinned;		/* handles to keep, idle and in use together */
 	u32 misses;		/* since the last tick */
 	u32 ahead;		/* how many idle ones prefill keeps */
-	u32 fresh;		/* prefilled, and no pop has had @idle below */
-	struct work_struct prefill;
+	u32 fresh;		/* prefilled handles at the bottom of the stack
+				 * that no pop has reached
+				 */
+	struct work_struct prefill;	/* needs no lock */
 	bool slow;		/* the last creation took longer than
 				 * FRMR_SLOW_NS for each handle
 				 */
 	bool used;		/* an MR asked for one since the last tick */
-	bool dead;		/* cleanup found handles in use */
+	bool dead;		/* cleanup found handles in use; no lock */
 	u32 contended;		/* waits for @lock since the last tick */
-	struct frmr_slot __percpu *slots;	/* once CPUs contended */
+	struct frmr_slot __percpu *slots;	/* once CPUs contended; see
+						 * frmr_slots()
+						 */
 	int giver;		/* whose slot to steal from: the last CPU that
-				 * found its slot full
+				 * found its slot full; a hint, no lock
 				 */
 	u64 stats[IB_FRMR_NUM_STATS];
 	struct rcu_head rcu;
@@ -230,8 +237,10 @@ static struct ib_frmr_pool *frmr_pool_after(struct ib_frmr_pools *pools,
 }
 
 /*
- * Whether a handle of @pool may serve @key, which is not larger. At most half of
- * the translation table is wasted.
+ * Whether a handle of @pool, whose key is not less than @key, may serve @key. Less
+ * than half of the translation table is wasted. Drivers round more finely than
+ * that: a registration takes an idle handle of the next sizes up before it has
+ * one created.
  */
 static bool frmr_pool_fits(const struct ib_frmr_pool *pool,
 			   const struct ib_frmr_key *key)
@@ -312,7 +321,7 @@ static struct ib_frmr_pool *frmr_pool_make(struct ib_frmr_pools *pools,
 		return NULL;
 	pool->pools = pools;
 	pool->key = *key;
-	mutex_init(&pool->pin);
+	mutex_init(&pool->pin_lock);
 	spin_lock_init(&pool->lock);
 	INIT_WORK(&pool->prefill, frmr_prefill_work);
 	pool->refs = 1;
@@ -337,7 +346,10 @@ static void frmr_pool_free(struct ib_frmr_pool *pool)
 	kvfree_rcu(pool, rcu);
 }
 
-/* Fits the array to @need handles, unless there are more by now. */
+/*
+ * Fits the array to @need handles, unless there are more by now. Copies under the
+ * lock, but seldom: an array grows by a quarter.
+ */
 static int frmr_resize(struct ib_frmr_pool *pool, u32 need)
 {
 	u32 size = need + max(need / 4, FRMR_MIN_GROWTH);
@@ -394,7 +406,7 @@ static struct frmr_slot __percpu *frmr_slots(struct ib_frmr_pool *pool)
 	return smp_load_acquire(&pool->slots);
 }
 
-static u32 frmr_slot_empty(struct frmr_slot *slot)
+static u32 frmr_slot_fetch(struct frmr_slot *slot)
 {
 	return READ_ONCE(slot->value) ? xchg(&slot->value, 0) : 0;
 }
@@ -406,8 +418,8 @@ static bool frmr_slot_take(struct ib_frmr_pool *pool, struct ib_mr *mr)
 
 	if (!slots)
 		return false;
-	value = frmr_slot_empty(raw_cpu_ptr(slots)) ?:
-		frmr_slot_empty(per_cpu_ptr(slots, READ_ONCE(pool->giver)));
+	value = frmr_slot_fetch(raw_cpu_ptr(slots)) ?:
+		frmr_slot_fetch(per_cpu_ptr(slots, READ_ONCE(pool->giver)));
 	if (!value)
 		return false;
 	this_cpu_inc(slots->hits);
@@ -434,7 +446,8 @@ static bool frmr_slot_put(struct ib_frmr_pool *pool, u32 handle)
 
 /*
  * Moves the slots' handles to the stack and their hits to the counter. The
- * numbers are exact then, if no MR pops or pushes meanwhile.
+ * numbers are exact then, if no MR pops or pushes meanwhile. A pop does it only
+ * before it would miss: walking the CPUs costs less than creating a handle.
  */
 static void frmr_gather(struct ib_frmr_pool *pool)
 {
@@ -449,7 +462,7 @@ static void frmr_gather(struct ib_frmr_pool *pool)
 		return;
 	for_each_possible_cpu(cpu) {
 		slot = per_cpu_ptr(pool->slots, cpu);
-		value = frmr_slot_empty(slot);
+		value = frmr_slot_fetch(slot);
 		if (value) {
 			pool->handles[pool->idle++] = ~value;
 			pool->in_use--;
@@ -471,7 +484,7 @@ static u32 frmr_unpinned(const struct ib_frmr_pool *pool)
 	return min(pool->idle, total - min(total, pool->pinned));
 }
 
-/* The same, those in slots included. */
+/* The same, after those in slots were gathered. */
 static u32 frmr_spare(struct ib_frmr_pool *pool)
 {
 	frmr_gather(pool);
@@ -501,7 +514,10 @@ static void frmr_queue_prefill(struct ib_frmr_pool *pool)
 	}
 }
 
-/* A pop got to a prefilled handle. Once half of them are used, create more. */
+/*
+ * The stack is lower than its prefilled part: a pop took one of these. Once half
+ * of them are used, create more.
+ */
 static void frmr_used_fresh(struct ib_frmr_pool *pool)
 {
 	pool->fresh--;
@@ -624,7 +640,7 @@ static int frmr_interrupted(struct ib_frmr_pools *pools)
 static bool frmr_room_begin(struct ib_frmr_pools *pools,
 			    struct ib_frmr_room *room)
 {
-	if (mutex_lock_killable(&pools->room))
+	if (mutex_lock_killable(&pools->room_lock))
 		return false;
 	*room = (struct ib_frmr_room) {
 		.pools = pools,
@@ -636,7 +652,7 @@ static bool frmr_room_begin(struct ib_frmr_pools *pools,
 static void frmr_room_end(struct ib_frmr_room *room)
 {
 	memalloc_noio_restore(room->noio);
-	mutex_unlock(&room->pools->room);
+	mutex_unlock(&room->pools->room_lock);
 }
 
 /*
@@ -683,7 +699,7 @@ static u32 frmr_shrink_batch(struct ib_frmr_pools *pools, u32 count, u64 *moved)
 	struct ib_frmr_pool *pool;
 	u32 n = 0;
 
-	lockdep_assert_held(&pools->room);
+	lockdep_assert_held(&pools->room_lock);
 
 	/* Those that were found may have been needed meanwhile: look again. */
 	while (!n && !frmr_interrupted(pools)) {
@@ -762,7 +778,7 @@ static void frmr_arm(struct ib_frmr_pools *pools)
 				   frmr_period(pools));
 }
 
-/* Gives back @count idle handles; a creation on a full device waits for a batch. */
+/* Gives back @count idle handles; others get room_lock after each batch. */
 static u32 frmr_reclaim(struct ib_frmr_pools *pools, u32 count)
 {
 	struct ib_frmr_room room;
@@ -800,9 +816,9 @@ VISIBLE_IF_KUNIT unsigned long frmr_shrinker_count(struct shrinker *shrinker,
 EXPORT_SYMBOL_IF_KUNIT(frmr_shrinker_count);
 
 /*
- * The caller may hold any lock: a work item sends the commands. It need not be
- * one that runs without memory, as reclaim does not wait for it. Callers at the
- * same time ask for the same memory, so their counts don't add up.
+ * The caller may hold any lock: a work item sends the commands. Its workqueue is
+ * not WQ_MEM_RECLAIM, as memory reclaim does not wait for it. Callers at the same
+ * time ask for the same memory, so the last one's number is taken, not the sum.
  */
 VISIBLE_IF_KUNIT unsigned long frmr_shrinker_scan(struct shrinker *shrinker,
 						  struct shrink_control *sc)
@@ -839,6 +855,7 @@ static u32 frmr_shortfall(struct ib_frmr_pool *pool, enum frmr_fill why)
 {
 	u32 want, have;
 
+	spin_lock(&pool->lock);
 	frmr_gather(pool);
 	want = min(pool->ahead, pool->in_use);
 	have = pool->idle;
@@ -846,6 +863,7 @@ static u32 frmr_shortfall(struct ib_frmr_pool *pool, enum frmr_fill why)
 		want = pool->pinned;
 		have += pool->in_use;
 	}
+	spin_unlock(&pool->lock);
 	return want - min(want, have);
 }
 
@@ -867,12 +885,13 @@ static int frmr_fill_batch(struct ib_frmr_pool *pool, enum frmr_fill why,
 	u32 handles[FRMR_BATCH];
 	int ret;
 
+	/* Nothing to do: wait for nobody, and need no memory. */
+	if (!frmr_shortfall(pool, why))
+		return 0;
 	if (!frmr_room_begin(pool->pools, &room))
 		return -EINTR;
-	spin_lock(&pool->lock);
 	count = min(count, frmr_shortfall(pool, why));
-	spin_unlock(&pool->lock);
-	ret = frmr_reserve(pool, count);
+	ret = count ? frmr_reserve(pool, count) : 0;
 	if (!count || ret)
 		goto out;
 	do
@@ -1082,7 +1101,7 @@ int ib_frmr_pools_init(struct ib_device *device,
 	pools->ops = pool_ops;
 	pools->tree = RB_ROOT;
 	spin_lock_init(&pools->lock);
-	mutex_init(&pools->room);
+	mutex_init(&pools->room_lock);
 	INIT_DELAYED_WORK(&pools->aging, frmr_aging_work);
 	INIT_WORK(&pools->pressure, frmr_pressure_work);
 	pools->aging_period = FRMR_DEFAULT_AGING_PERIOD_SECS;
@@ -1144,8 +1163,9 @@ static void frmr_pool_close(struct ib_frmr_pool *pool)
  * are still in use are a leak of the driver's: their pools are named in the log,
  * and leaked as well.
  *
- * Context: process context, may sleep. Waits for requests from user space that
- * use the pools, and for the aging work; both end after the driver call that is
+ * Context: process context, may sleep; called with no lock that the driver's
+ * create_frmrs or destroy_frmrs takes. Waits for requests from user space that
+ * use the pools, and for the work items; these end after the driver call that is
  * under way.
  */
 void ib_frmr_pools_cleanup(struct ib_device *device)
@@ -1211,12 +1231,14 @@ static bool frmr_pop_fit(struct ib_frmr_pools *pools, struct ib_mr *mr,
 	return found;
 }
 
-/* Creates a handle. While the device is full, takes one that is pushed, too. */
-static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
+/*
+ * Creates a handle. While the device is full, takes one that is pushed, too: that
+ * is a hit.
+ */
+static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr, bool *hit)
 {
 	struct ib_frmr_pools *pools = pool->pools;
 	struct ib_frmr_room room = {};
-	bool found = false;
 	u32 handle;
 	int ret;
 
@@ -1226,8 +1248,8 @@ static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
 	frmr_missed(pool);
 	do {
 		ret = frmr_create(pool, &handle, 1);
-		found = frmr_is_full(ret) && frmr_pop_fit(pools, mr, NULL);
-		if (found)
+		*hit = frmr_is_full(ret) && frmr_pop_fit(pools, mr, NULL);
+		if (*hit)
 			ret = 0;
 	} while (ib_frmr_pools_make_room(pools->device, ret, &room));
 	if (frmr_is_full(ret) && fatal_signal_pending(current))
@@ -1235,9 +1257,9 @@ static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
 
 	spin_lock(&pool->lock);
 	pool->used = true;
-	if (!found)
+	if (!*hit)
 		pool->stats[IB_FRMR_MISSES]++;
-	if (!found && !ret)
+	if (!*hit && !ret)
 		frmr_lend(pool, mr, handle);
 	else
 		pool->refs--;
@@ -1246,14 +1268,14 @@ static int frmr_pop_new(struct ib_frmr_pool *pool, struct ib_mr *mr)
 }
 
 static int frmr_pop_miss(struct ib_frmr_pools *pools, struct ib_mr *mr,
-			 struct ib_frmr_pool *pool)
+			 struct ib_frmr_pool *pool, bool *hit)
 {
 	int ret;
 
 	pool = pool ?: frmr_pool_make(pools, &mr->frmr.key);
 	if (!pool)
 		return -ENOMEM;
-	ret = frmr_pop_new(pool, mr);
+	ret = frmr_pop_new(pool, mr, hit);
 	frmr_put(pool);
 	frmr_arm(pools); /* an unused pool must end */
 	return ret;
@@ -1273,16 +1295,16 @@ static bool frmr_has_handle(const struct ib_mr *mr)
  * mr->frmr.handle and mr->frmr.pool are set. mr->frmr.key stays as it is: the
  * object may be larger, by less than a factor of two.
  *
- * After FRMR_MISSES misses in an aging period, a work item prefills the pool if
- * creation takes longer than FRMR_SLOW_NS. Each further miss doubles the number
- * of objects, up to the number in use and FRMR_MAX_PREFILL. It destroys no idle
- * object for that.
+ * After two misses in an aging period, a work item prefills the pool if the
+ * creation of an object takes longer than 10 us. Each further miss doubles the
+ * number of objects, up to the number in use and 128. It destroys no idle object
+ * for that.
  *
  * If the device is full, idle objects of other keys are destroyed: none at first,
  * then 1, 2, 4 and so on, with a try after each step. So a pop does not fail for
  * want of an object that lies idle, unpinned, on the device, or that is returned
- * while it waits; the exception is FRMR_MAX_TRIES tries in a row that find all
- * objects in use, though others return and take some meanwhile.
+ * while it waits; the exception is 64 tries in a row that find all objects in
+ * use, though others return and take some meanwhile.
  *
  * Context: process context, may sleep; called with no lock that the driver's
  * create_frmrs or destroy_frmrs takes. Allocates within the caller's scope, and
@@ -1305,7 +1327,7 @@ int ib_frmr_pool_pop(struct ib_device *device, struct ib_mr *mr)
 		return -EINVAL;
 
 	hit = frmr_pop_fast(pools, mr) || frmr_pop_fit(pools, mr, &miss);
-	ret = hit ? 0 : frmr_pop_miss(pools, mr, miss);
+	ret = hit ? 0 : frmr_pop_miss(pools, mr, miss, &hit);
 	if (!ret)
 		trace_frmr_pop(device, &mr->frmr.pool->key, mr->frmr.handle,
 			       hit);
@@ -1318,7 +1340,10 @@ static void frmr_return(struct ib_mr *mr, bool idle)
 {
 	struct ib_frmr_pool *pool = mr->frmr.pool;
 
-	/* No handle, or one that went back or that cleanup gave up for lost */
+	/*
+	 * No handle, or one that went back, or that cleanup gave up for lost: then
+	 * the pool is leaked, and may be looked at.
+	 */
 	if (WARN_ON_ONCE(!pool || READ_ONCE(pool->dead)))
 		return;
 	mr->frmr.pool = &frmr_returned;
@@ -1345,7 +1370,7 @@ static void frmr_return(struct ib_mr *mr, bool idle)
 
 /**
  * ib_frmr_pool_push - return the object of an MR
- * @device: the device
+ * @device: the device; not used, as the MR knows its pool
  * @mr: the MR; see the contract above on what its object must be like
  *
  * Can't fail, and needs no memory. mr->frmr.pool stays not NULL, so that the
@@ -1430,8 +1455,8 @@ EXPORT_SYMBOL(ib_frmr_pools_make_room);
  * @count: the most to give back
  *
  * What was not needed for longest goes first. Objects that users have pinned
- * stay. A registration on a full device waits for one batch, not for all. Ends
- * early on a fatal signal, or if the device goes away.
+ * stay. A registration on a full device waits for a batch of 64, not for all.
+ * Ends early on a fatal signal, or if the device goes away.
  *
  * Context: process context, may sleep; called with no lock that the driver's
  * create_frmrs or destroy_frmrs takes, and not from these.
@@ -1562,14 +1587,14 @@ static int frmr_set_pinned(struct ib_frmr_pools *pools,
 		pool = frmr_pool_make(pools, key);
 	if (!pool)
 		return count ? -ENOMEM : 0;
-	ret = mutex_lock_killable(&pool->pin);
+	ret = mutex_lock_killable(&pool->pin_lock);
 	if (ret)
 		goto out;
 	old = frmr_swap_pinned(pool, count);
 	ret = frmr_fill(pool, FRMR_FILL_PINS_MAKE_ROOM);
 	if (ret)
 		frmr_swap_pinned(pool, old);
-	mutex_unlock(&pool->pin);
+	mutex_unlock(&pool->pin_lock);
 out:
 	frmr_put(pool);
 	frmr_arm(pools);
@@ -1588,8 +1613,8 @@ out:
  * Context: process context, may sleep, for long: the caller holds the pools by
  * ib_frmr_pools_get(), but no reference on the device, for which unregistration
  * would have to wait.
- * Return: 0; -EOPNOTSUPP if the device has no pools; -EINVAL or -EOPNOTSUPP if
- * no MR of a user can have that key; -EINVAL if the device can't hold @count
+ * Return: 0; -EOPNOTSUPP if the device has no pools, or no MR of a user can have
+ * that key; -EINVAL for that key, too, or if the device can't hold @count
  * MRs; -EINTR; -ENODEV if the device goes away; -ENOMEM; or what the driver's
  * build_key or create_frmrs returned.
  */

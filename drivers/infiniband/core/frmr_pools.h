@@ -19,7 +19,8 @@ struct ib_frmr_pool;
  * @IB_FRMR_CREATED: handles that the driver created
  * @IB_FRMR_DESTROYED: handles that the driver destroyed
  * @IB_FRMR_AGED: of these, because a whole period had not needed them
- * @IB_FRMR_RECLAIMED: of these, because the device ran out of objects
+ * @IB_FRMR_RECLAIMED: of these, because the device was full, memory was short or
+ *	an administrator asked
  * @IB_FRMR_DROPPED: handles that the driver kept from coming back
  * @IB_FRMR_FAILURES: creations that failed, whatever the number of handles
  * @IB_FRMR_AHEAD: of those created, before anybody asked for them
@@ -45,7 +46,8 @@ enum ib_frmr_stat {
  * @key: the pool's key
  * @idle: handles that wait in the pool
  * @in_use: handles that MRs use
- * @max_in_use: the most that were ever in use at once
+ * @max_in_use: the most that were ever in use at once; on a pool that CPUs share
+ *	up to one per CPU too many, as handles in slots count
  * @pinned: handles that the pool keeps, idle and in use together
  * @stats: numbers since the pool was made
  *

@@ -392,6 +392,28 @@ static void frmr_pin_without_memory_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock->create_calls, 0);
 }
 
+static void frmr_taking_a_pin_back_needs_no_memory(struct kunit *test)
+{
+	frmr_limit_allocs(test, 1); /* a pool, but no array */
+	KUNIT_ASSERT_EQ(test, frmr_pin(test, 8, 5), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 0), 0);
+}
+
+/* Nor does it wait for a device that is busy. */
+static void frmr_lowering_a_pin_waits_for_nobody(struct kunit *test)
+{
+	struct frmr_mock *mock = test->priv;
+	struct frmr_thread *reclaim;
+
+	KUNIT_ASSERT_EQ(test, frmr_pin(test, 8, 2), 0);
+	frmr_stock(test, 100, 5);
+	reclaim = frmr_start_slow_destroy(test, frmr_reclaim_all);
+	KUNIT_EXPECT_EQ(test, frmr_pin(test, 8, 1), 0);
+	KUNIT_EXPECT_FALSE(test, frmr_ended(reclaim));
+	frmr_let_call_end(mock);
+	frmr_join(reclaim);
+}
+
 static void frmr_device_without_pools_can_not_be_set_up(struct kunit *test)
 {
 	struct frmr_mock *mock = test->priv;
@@ -427,6 +449,8 @@ static struct kunit_case frmr_pin_cases[] = {
 	KUNIT_CASE(frmr_failed_first_pin_leaves_a_pool_that_ends),
 	KUNIT_CASE(frmr_pin_reclaims_other_pools_if_need_be),
 	KUNIT_CASE(frmr_pin_without_memory_fails),
+	KUNIT_CASE(frmr_taking_a_pin_back_needs_no_memory),
+	KUNIT_CASE(frmr_lowering_a_pin_waits_for_nobody),
 	KUNIT_CASE(frmr_two_failed_pins_restore_the_first_number),
 	KUNIT_CASE(frmr_failed_pin_does_not_undo_an_equal_one),
 	KUNIT_CASE(frmr_device_without_pools_can_not_be_set_up),

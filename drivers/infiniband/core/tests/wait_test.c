@@ -167,6 +167,36 @@ static void frmr_pop_takes_what_comes_back_while_it_fails_to_create(struct kunit
 	frmr_push(test, &mrs[1], 1);
 }
 
+static int frmr_traced_hits;
+
+static void frmr_count_traced_hit(void *data, struct ib_device *device,
+				  const struct ib_frmr_key *key, u32 handle,
+				  bool hit)
+{
+	frmr_traced_hits += hit;
+}
+
+static void frmr_stop_tracing(void *tp)
+{
+	tracepoint_probe_unregister(tp, frmr_count_traced_hit, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+static void frmr_trace_tells_hits_as_the_counter_does(struct kunit *test)
+{
+	struct tracepoint *tp = frmr_tracepoint("frmr_pop");
+
+	if (!tp)
+		kunit_skip(test, "no trace point to see the pops with");
+	frmr_traced_hits = 0;
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, frmr_count_traced_hit,
+							NULL), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, frmr_stop_tracing,
+							tp), 0);
+	frmr_pop_takes_what_comes_back_while_it_fails_to_create(test);
+	KUNIT_EXPECT_EQ(test, frmr_traced_hits, 2);
+}
+
 static void frmr_pop_takes_what_comes_back_while_it_waits(struct kunit *test)
 {
 	struct frmr_mock *mock = test->priv;
@@ -519,6 +549,7 @@ static struct kunit_case frmr_wait_cases[] = {
 	KUNIT_CASE(frmr_pop_waits_for_what_a_pin_creates),
 	KUNIT_CASE(frmr_room_of_others_keeps_the_rest_waiting),
 	KUNIT_CASE(frmr_pop_takes_what_comes_back_while_it_fails_to_create),
+	KUNIT_CASE(frmr_trace_tells_hits_as_the_counter_does),
 	KUNIT_CASE(frmr_pop_takes_what_comes_back_while_it_waits),
 	KUNIT_CASE(frmr_pop_goes_on_while_handles_move),
 	KUNIT_CASE(frmr_pop_does_not_go_on_for_ever),

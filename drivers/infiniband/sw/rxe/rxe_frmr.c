@@ -201,7 +201,10 @@ int rxe_frmr_attach(struct rxe_dev *rxe, struct rxe_mr *mr, size_t num_pages,
 	frmr = xa_load(&rxe->frmrs, index);
 	rxe_pool_init_elem(&rxe->mr_pool, &mr->elem, index);
 
-	/* Differs from the last 255 keys of this object. */
+	/*
+	 * Differs from the last 255 keys that the object got here. ULPs change the
+	 * low byte of theirs, by ib_update_fast_reg_key().
+	 */
 	key = index << 8 | ++frmr->variant;
 	mr->lkey = key;
 	mr->rkey = key;
